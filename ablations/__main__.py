@@ -1,0 +1,7 @@
+"""`python -m ablations` is `vaebench`."""
+
+import sys
+
+from ablations.cli import main
+
+sys.exit(main())

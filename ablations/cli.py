@@ -1,0 +1,87 @@
+"""The command `vaebench`: its grammar and exit codes; what the commands do is in `ablations.commands`."""
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from vae.errors import VaebenchError
+
+__all__ = ["main"]
+
+REFUSED, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 all done, 1 some trial failed, 2 bad usage or spec, 130 stopped."""
+    options = _parser().parse_args(arguments)
+    complain = Console(stderr=True, highlight=False, soft_wrap=True).print
+    try:
+        # Only now: pandas and the rest take longer to import than --help may take.
+        commands = import_module("ablations.commands")
+        code: int = getattr(commands, options.command)(options, Console(highlight=False))
+    except VaebenchError as error:
+        complain(f"[bold red]vaebench:[/] {escape(str(error))}")
+        return REFUSED
+    except KeyboardInterrupt:
+        complain("vaebench: stopped. What is finished is kept; the same command goes on from there")
+        return INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vaebench",
+        description="Ablation studies of variational autoencoders: trials, tables, reports.",
+        epilog="Begin with: vaebench run quick",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="train what is missing of a study, write tables and report")
+    _add_study(run)
+    run.add_argument("--executor", default="processes", help="inline or processes (default)")
+    run.add_argument("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
+    run.add_argument("--refresh", action="store_true", help="train trials again that older code made")
+    run.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
+    run.set_defaults(command="run")
+
+    plan = commands.add_parser("plan", help="list a study's trials, their size and time; train nothing")
+    _add_study(plan)
+    plan.set_defaults(command="plan", executor="processes", threads=None)
+
+    status = commands.add_parser("status", help="how far a study is")
+    status.add_argument("folder", type=Path, metavar="DIR", help="results/<study>")
+    status.set_defaults(command="status")
+
+    report = commands.add_parser("report", help="write tables and report again from the records")
+    report.add_argument("folder", type=Path, metavar="DIR", help="results/<study>")
+    report.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
+    report.set_defaults(command="report")
+
+    data = commands.add_parser("data", help="data sets: what was found where")
+    actions = data.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list data sets, counts, shapes, checksums, licences")
+    listing.set_defaults(command="data_list")
+    check = actions.add_parser("check", help="read and verify every file of a data set")
+    check.add_argument("name", metavar="NAME")
+    check.add_argument("--path", help="folder or zip file, for image_folder and celeba")
+    check.set_defaults(command="data_check")
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("study", nargs="?", default="quick", metavar="STUDY", help="a built-in study or a TOML file (default: quick)")
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="where results go (default: results)")
+    add("--smoke", action="store_true", help="shrink the study: 256 images, one epoch, one seed")
+    add("--workers", type=_positive, help="trials at a time (default: one a core)")
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of at least 1")
+    return value

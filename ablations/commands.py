@@ -1,0 +1,190 @@
+"""What each command does; every one ends by saying what to do next."""
+
+import shlex
+import time
+from argparse import Namespace
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ablations import report as reports
+from ablations.estimate import forecast, speed_of, total_seconds
+from ablations.executors import EXECUTORS
+from ablations.progress import Watch, duration
+from ablations.runner import Outcome, collect, crew_size, make_plan
+from ablations.runner import run as run_study
+from ablations.store import Store
+from ablations.study import Study
+from vae.datasets import check, load, survey
+from vae.errors import SpecError
+
+__all__ = ["data_check", "data_list", "plan", "report", "run", "status"]
+
+DONE, FAILED = 0, 1
+MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Train what is missing of a study, write its tables and report."""
+    EXECUTORS[options.executor]
+    began = time.monotonic()
+    study = Study.load(options.study, smoke=options.smoke)
+    planned = make_plan(study, Store(options.results / study.folder_name), refresh=options.refresh)
+    done = len(planned.trials) - len(planned.missing)
+    counts = f"{len(planned.trials)} trials, {done} done, {len(planned.missing)} to train"
+    console.print(f"study [bold]{escape(study.name)}[/]: {counts}")
+    if planned.stale:
+        console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
+    with Watch(console, planned.missing) as watch:
+        outcome = run_study(
+            study,
+            options.results,
+            executor=options.executor,
+            workers=options.workers,
+            threads=options.threads,
+            refresh=options.refresh,
+            on_event=watch,
+        )
+    console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
+    return _finish(study, outcome, options, console)
+
+
+def report(options: Namespace, console: Console) -> int:
+    """Write tables and report again from the records."""
+    study = _study_of(options.folder)
+    store = Store(options.folder)
+    return _finish(study, collect(store, make_plan(study, store)), options, console)
+
+
+def plan(options: Namespace, console: Console) -> int:
+    """List a study's trials with their size and estimated time."""
+    study = Study.load(options.study, smoke=options.smoke)
+    store = Store(options.results / study.folder_name)
+    planned = make_plan(study, store)
+    speed = speed_of(record for name in store.names() if (record := store.read(name)))
+    missing = {trial.name for trial in planned.missing}
+    forecasts = {trial.name: forecast(trial, load(trial.spec.data), speed or 1.0) for trial in planned.trials}
+    table = Table("trial", "state", "parameters", "FLOPs/image", "time")
+    for index, trial in enumerate(planned.trials):
+        if len(planned.trials) > MOST_ROWS and MOST_ROWS // 2 <= index < len(planned.trials) - MOST_ROWS // 2:
+            if index == MOST_ROWS // 2:
+                table.add_row(f"... {len(planned.trials) - MOST_ROWS} more ...")
+            continue
+        one = forecasts[trial.name]
+        state = "to train" if trial.name in missing else "stale" if trial.name in planned.stale else "done"
+        cost = f"{one.cost.parameters:,}", f"{one.cost.flops_per_image:,}"
+        table.add_row(trial.name, state, *cost, duration(one.seconds))
+    console.print(table)
+    crew, threads = crew_size(options.executor, options.workers, options.threads)
+    seconds = total_seconds([forecasts[name] for name in missing], crew)
+    basis = "from this study's finished trials" if speed else "from the arithmetic alone, good to a factor of three"
+    same = f", {study.duplicates} rows of the grid left out as equal to another" if study.duplicates else ""
+    console.print(f"{len(planned.trials)} trials{same}; {len(missing)} to train")
+    console.print(f"about {duration(seconds)} on {crew} workers of {threads} threads ({basis})")
+    smoke = " --smoke" if options.smoke else ""
+    console.print(f"next: vaebench run {shlex.quote(str(options.study))}{smoke}")
+    return DONE
+
+
+def status(options: Namespace, console: Console) -> int:
+    """Say how far a study is and what failed."""
+    study = _study_of(options.folder)
+    store = Store(options.folder)
+    planned = make_plan(study, store)
+    records = {trial.name: store.read(trial.name) for trial in planned.trials}
+    counts = Counter("missing" if record is None else record.status for record in records.values())
+    console.print(f"study [bold]{escape(study.name)}[/]: {len(records)} trials")
+    for name, number in counts.most_common():
+        console.print(f"  {number:6} {name}")
+    if planned.stale:
+        console.print(f"  {len(planned.stale):6} done, but by older code")
+    for record in records.values():
+        if record is not None and record.status != "done":
+            console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}")
+    others = len(set(store.names()) - set(records))
+    if others:
+        console.print(f"{others} more in the folder are of earlier versions of the study")
+    if planned.missing:
+        console.print("next: vaebench run STUDY, which trains what is missing")
+    else:
+        console.print(f"next: vaebench report {shlex.quote(str(options.folder))}")
+    return FAILED if any(name not in ("done", "missing") for name in counts) else DONE
+
+
+def data_list(options: Namespace, console: Console) -> int:  # noqa: ARG001 - it has no options
+    """List the data sets."""
+    table = Table("data set", "found", "train", "test", "shape", "checksum", "licence", "where, or why not")
+    for facts in survey():
+        shape = " x ".join(map(str, facts.shape)) if facts.shape else "-"
+        table.add_row(
+            facts.name,
+            "yes" if facts.found else "no",
+            "-" if facts.train is None else f"{facts.train:,}",
+            "-" if facts.test is None else f"{facts.test:,}",
+            shape,
+            (facts.checksum or "-")[:12],
+            escape(facts.licence),
+            escape(facts.where),
+        )
+    console.print(table)
+    console.print("next: vaebench data check NAME verifies every file; $VAEBENCH_DATA names a folder to look in first")
+    return DONE
+
+
+def data_check(options: Namespace, console: Console) -> int:
+    """Read and verify every file of a data set."""
+    for line in check(options.name, options.path):
+        console.print(escape(line))
+    console.print(f'{options.name} is as it should be. Next: name it in a study, dataset = ["{options.name}"]')
+    return DONE
+
+
+def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console) -> int:
+    """Render the report and say where everything is."""
+    store = outcome.store
+    source = reports.Source(
+        name=study.name,
+        title=study.title,
+        question=study.question,
+        spec_text=study.text,
+        axes=study.axes,
+        baseline=study.report.baseline,
+        command=_command(study),
+        records=outcome.records,
+        history=store.history,
+        arrays=store.arrays,
+        stale=outcome.plan.stale,
+    )
+    rendered = reports.render(source, store.report, latex=not options.no_pdf, embedding=study.report.embedding)
+    for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
+        if path is not None:
+            console.print(f"  {path}", soft_wrap=True)
+    if rendered.no_pdf:
+        console.print(f"  no PDF: {escape(rendered.no_pdf)}")
+    for record in outcome.failed:
+        console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}")
+    if outcome.failed:
+        console.print(
+            f"{len(outcome.failed)} of {len(outcome.records)} trials failed; the same command tries them again"
+        )
+        return FAILED
+    console.print(f"next: open {rendered.html}", soft_wrap=True)
+    return DONE
+
+
+def _command(study: Study) -> str:
+    """Return the command that repeats the study: by its name where it is built in, else by its file."""
+    words = ["vaebench", "run", study.source]
+    return shlex.join([*words, "--smoke"] if study.smoke else words)
+
+
+def _study_of(folder: Path) -> Study:
+    file = Store(folder).study_file
+    if not file.is_file():
+        raise SpecError(
+            f"{folder} holds no results of a study (no {file.name}). Expected a folder such as results/quick"
+        )
+    return Study.load(file)

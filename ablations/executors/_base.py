@@ -1,0 +1,166 @@
+"""The contract of an executor, and the one function that performs a trial."""
+
+import platform
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from ablations.records import Record
+from ablations.store import Store
+from ablations.study import Trial
+from vae.datasets import Data, load
+from vae.environment import describe, peak_rss_mb, reset_peak_rss, source_hash
+from vae.errors import DataError, DivergedError
+from vae.registry import Registry
+from vae.spec import DataSpec
+
+__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform"]
+
+Progress = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to perform and where its results go; it can be sent to another process."""
+
+    trial: Trial
+    root: Path
+    commit: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The trial's name."""
+        return self.trial.name
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a trial.
+
+    Attributes:
+        kind: `started`, `epoch` or `finished`.
+        trial: its name.
+        epoch: epochs done, for `epoch`.
+        values: the history's row, for `epoch`.
+        record: for `finished`.
+        worker: which worker has it.
+    """
+
+    kind: Literal["started", "epoch", "finished"]
+    trial: str
+    epoch: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    record: Record | None = None
+    worker: int = 0
+
+
+class Executor(ABC):
+    """Performs jobs, in any order, and yields what happens; never raises because of a trial.
+
+    Args:
+        workers: trials at a time.
+        threads: threads a worker may compute with.
+    """
+
+    def __init__(self, workers: int, threads: int) -> None:
+        """Remember the sizes; nothing is started yet."""
+        self.workers, self.threads = workers, threads
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield events until all jobs are finished; closing the iterator stops all work."""
+
+
+EXECUTORS: Registry[type[Executor]] = Registry("executor", "ablations.executors")
+
+
+def perform(job: Job, threads: int, on_epoch: Progress | None = None) -> Record:
+    """Train, evaluate and commit one trial; a failure is a record too."""
+    started = _now()
+    base = failed(job, "failed", "", started)
+    try:
+        return _train_and_evaluate(job, base, threads, on_epoch)
+    except DivergedError as error:
+        record = replace(base, status="diverged", reason=str(error))
+    except DataError as error:
+        record = replace(base, status="data_error", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
+        reason = f"{type(error).__name__}: {error}"
+        record = replace(base, reason=reason, notes={"traceback": traceback.format_exc()})
+    record = replace(record, finished=_now())
+    with Store(job.root).commit(job.name) as draft:
+        draft.write_record(record)
+    return record
+
+
+def failed(job: Job, status: str, reason: str, started: str = "") -> Record:
+    """Return the record of a trial that came to nothing."""
+    return Record(
+        trial=job.name,
+        digest=job.trial.digest,
+        axes=dict(job.trial.axes),
+        status=status,
+        reason=reason,
+        spec=job.trial.spec.settings(),
+        environment={"host": platform.node()},
+        code={"vae": source_hash(), "git": job.commit},
+        started=started,
+        finished=_now(),
+    )
+
+
+def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress | None) -> Record:
+    import keras
+
+    from vae.evaluation import evaluate
+    from vae.training import train
+
+    keras.backend.clear_session()
+    reset_peak_rss()
+    data = _load(job.trial.spec.data)
+    trained = train(job.trial.spec, data, on_epoch)
+    evaluation = evaluate(trained, data)
+    record = replace(
+        base,
+        status="done",
+        reason=None,
+        metrics=evaluation.metrics,
+        timings=trained.timings | {"eval_seconds": evaluation.seconds, "peak_rss_mb": peak_rss_mb()},
+        environment=describe(threads),
+        data=_facts(data),
+        notes=trained.notes,
+        finished=_now(),
+    )
+    with Store(job.root).commit(job.name) as draft:
+        trained.model.save(draft.model)
+        draft.write_history(trained.history)
+        draft.write_arrays(evaluation.arrays)
+        draft.write_record(record)
+    return record
+
+
+@lru_cache(maxsize=2)
+def _load(spec: DataSpec) -> Data:
+    return load(spec)
+
+
+def _facts(data: Data) -> dict[str, object]:
+    return {
+        "name": data.name,
+        "checksum": data.checksum,
+        "licence": data.licence,
+        "source": data.source,
+        "shape": list(data.shape),
+        "train_images": len(data.train.images),
+        "test_images": len(data.test.images),
+        "class_names": list(data.class_names),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,145 @@
+"""Warm worker processes that train many trials each: TensorFlow is imported once a worker, a crash takes one trial."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO
+
+from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
+from ablations.store import Store
+
+__all__ = ["Processes"]
+
+STOP_SECONDS = 5  # for a worker to end by itself before it is killed
+LOG_LINES = 20  # of a dead worker's output that its trial's record keeps
+
+
+@dataclass
+class _Worker:
+    """One process, what it printed, and the job it has."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    job: Job | None = None
+
+    def give(self, job: Job) -> Event:
+        self.job = job
+        with suppress(OSError):  # it died while idle: the thread that reads from it tells
+            pickle.dump(job, self.process.stdin)  # type: ignore[arg-type]
+            self.process.stdin.flush()  # type: ignore[union-attr]
+        return Event("started", job.name, worker=self.number)
+
+    def last_words(self) -> str:
+        self.log.seek(0)
+        return b"\n".join(self.log.read().splitlines()[-LOG_LINES:]).decode(errors="replace")
+
+
+Inbox = SimpleQueue[tuple[_Worker, Event | None]]
+
+
+@EXECUTORS.register("processes")
+class Processes(Executor):
+    """A pool of `workers` processes of `threads` threads each.
+
+    Workers are started with `python -m`, not forked and not through `__main__`, so that scripts and notebooks need no
+    guard and no state leaks from here.
+    """
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
+        waiting = deque(jobs)
+        inbox: Inbox = SimpleQueue()
+        crew: dict[int, _Worker] = {}
+        try:
+            for number in range(min(self.workers, len(jobs))):
+                crew[number] = _hire(number, self.threads, inbox)
+                yield crew[number].give(waiting.popleft())
+            while any(worker.job for worker in crew.values()):
+                worker, event = inbox.get()
+                if worker is not crew[worker.number]:
+                    continue  # the end of a line that was buried before
+                if event is None:
+                    yield from _bury(worker)
+                    if waiting:
+                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox)
+                else:
+                    yield event
+                if event is None or event.kind == "finished":
+                    worker.job = None
+                    if waiting:
+                        yield worker.give(waiting.popleft())
+        finally:
+            _dismiss(crew.values())
+
+
+def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
+    """Start a worker, and a thread that passes on what it says; None is its end."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is dismissed
+    environment = dict(os.environ)
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "ablations.executors._worker", str(number), str(threads)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
+    )
+    worker = _Worker(number, process, log)
+
+    def listen() -> None:
+        with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
+            while True:
+                inbox.put((worker, pickle.load(process.stdout)))  # type: ignore[arg-type]  # noqa: S301 - our own
+        inbox.put((worker, None))
+
+    Thread(target=listen, daemon=True, name=f"worker-{number}").start()
+    return worker
+
+
+def _bury(worker: _Worker) -> Iterator[Event]:
+    """Record the end of a worker as its trial's failure."""
+    _dismiss([worker])
+    if worker.job is None:
+        return
+    job = worker.job
+    record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
+    record = replace(record, notes={"log": worker.last_words()})
+    with Store(job.root).commit(job.name) as draft:
+        draft.write_record(record)
+    yield Event("finished", job.name, record=record, worker=worker.number)
+
+
+def _cause(code: int) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"{name}, often for lack of memory" if name == "SIGKILL" else name
+    return f"exit code {code}"
+
+
+def _dismiss(workers: Iterable[_Worker]) -> None:
+    """Stop workers: the end of its input ends an idle one, a busy one is terminated."""
+    crew = list(workers)
+    for worker in crew:
+        with suppress(OSError):
+            worker.process.stdin.close()  # type: ignore[union-attr]
+        if worker.job is not None:
+            worker.process.terminate()
+    for worker in crew:
+        try:
+            worker.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()

@@ -1,0 +1,117 @@
+"""What is seen while a study runs: bars on a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ablations.executors import Event
+from ablations.study import Trial
+
+__all__ = ["Watch", "duration"]
+
+SHOWN = ("loss", "reconstruction", "kl", "ssim")
+
+
+class Watch:
+    """Follows the events of a run.
+
+    Args:
+        console: where to print.
+        trials: those that will be trained.
+    """
+
+    def __init__(self, console: Console, trials: Sequence[Trial]) -> None:
+        """Prepare the bars; they appear when the block is entered."""
+        self._console = console
+        self._epochs = {trial.name: trial.spec.train.epochs for trial in trials}
+        self._done, self._total = 0, len(trials)
+        self._began = time.monotonic()
+        self._rows: dict[str, TaskID] = {}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._overall = self._bars.add_task("trials", total=self._total, losses="")
+
+    def __enter__(self) -> Self:
+        """Show the bars."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take them away."""
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if event.kind == "started":
+            total = self._epochs[event.trial]
+            self._rows[event.trial] = self._bars.add_task(escape(event.trial), total=total, losses="")
+        elif event.kind == "epoch":
+            self._bars.update(self._rows[event.trial], completed=event.epoch, losses=_losses(event.values))
+        else:
+            self._finish(event)
+
+    def _finish(self, event: Event) -> None:
+        self._done += 1
+        self._bars.remove_task(self._rows.pop(event.trial))
+        self._bars.update(self._overall, completed=self._done)
+        record = event.record
+        if record is None:
+            return
+        elapsed = time.monotonic() - self._began
+        left = elapsed / self._done * (self._total - self._done)
+        if record.status != "done":
+            reason = escape(str(record.reason))
+            self._console.print(
+                f"[{self._done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}", highlight=False
+            )
+        elif not self._console.is_terminal:
+            mse = record.metrics.get("mse") or float("nan")
+            seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]
+            self._console.print(
+                f"\\[{self._done}/{self._total}] {event.trial}  mse {mse:.5f}  {seconds:.1f} s"
+                f"  (about {duration(left)} left)",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def _losses(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {values[name]:.4g}" for name in SHOWN if name in values)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them.
+
+    >>> duration(95), duration(4.2), duration(7300)
+    ('1 min 35 s', '4 s', '2 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,47 @@
+"""What a trial leaves: the record that tables and reports read, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial, finished or failed; exactly what `record.json` holds.
+
+    Attributes:
+        trial: the folder's name, slug and first digits of the digest.
+        digest: SHA-256 of the spec and the data's checksum.
+        axes: axis -> value in the study's order, `seed` last; None where an axis does not apply to the model.
+        status: done, failed, interrupted or skipped.
+        reason: why it is not done; None when it is.
+        spec: the RunSpec as plain values.
+        metrics: metric -> value, or None where it does not apply.
+        timings: name -> seconds (or the unit in the name).
+        environment: machine, versions, threads, device.
+        data: name, checksum, licence, source, shape, train_images, test_images, class_names.
+        code: `vae` (hash of the package's source) and `git` (commit, or None).
+        notes: choices made on the way, such as how batch statistics were obtained.
+        started: and `finished`: ISO 8601, UTC.
+    """
+
+    trial: str
+    digest: str
+    axes: Mapping[str, Any]
+    status: str
+    reason: str | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    started: str = ""
+    finished: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, ready for json.dumps."""
+        return asdict(self)

@@ -1,0 +1,176 @@
+"""The results folder: the only module that knows its file names. A trial's folder appears by one atomic rename."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+from numpy.typing import NDArray
+
+from ablations.records import Record
+from vae.errors import VaebenchError
+
+__all__ = ["Draft", "Store"]
+
+PARTIAL = ".partial-"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A trial's folder before it is committed: what is written here is not seen by anybody yet."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """Where the trained model goes."""
+        return self.folder / "model.keras"
+
+    def write_record(self, record: Record) -> None:
+        """Write record.json."""
+        text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
+        (self.folder / "record.json").write_text(text + "\n", encoding="utf-8")
+
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write history.csv, a row an epoch."""
+        pd.DataFrame(list(rows)).to_csv(self.folder / "history.csv", index=False)
+
+    def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write arrays.npz."""
+        with (self.folder / "arrays.npz").open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results of one study.
+
+    Args:
+        root: results/<study>.
+    """
+
+    root: Path
+
+    @property
+    def study_file(self) -> Path:
+        """The study as run."""
+        return self.root / "study.toml"
+
+    @property
+    def trials(self) -> Path:
+        """The trials' folders."""
+        return self.root / "trials"
+
+    @property
+    def table_csv(self) -> Path:
+        """One row a trial."""
+        return self.root / "table.csv"
+
+    @property
+    def table_parquet(self) -> Path:
+        """The same with types."""
+        return self.root / "table.parquet"
+
+    @property
+    def summary_csv(self) -> Path:
+        """One row a configuration."""
+        return self.root / "summary.csv"
+
+    @property
+    def report(self) -> Path:
+        """The report's folder."""
+        return self.root / "report"
+
+    def write_study(self, text: str) -> None:
+        """Keep the study's text, atomically.
+
+        Raises:
+            VaebenchError: the folder can't be written.
+        """
+        try:
+            self.trials.mkdir(parents=True, exist_ok=True)
+            partial = self.root / f"{PARTIAL}study-{os.getpid()}"
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(self.study_file)
+        except OSError as error:
+            raise VaebenchError(
+                f"results can't be written to {self.root}: {error.strerror}. Give another folder with --results",
+            ) from None
+
+    def sweep(self) -> None:
+        """Remove what processes that are no more left half-written."""
+        for path in self.trials.glob(f"{PARTIAL}*"):
+            owner = path.name.rpartition("-")[2]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def commit(self, trial: str) -> Iterator[Draft]:
+        """Give a draft to write to; when the block ends well, the trial's folder is there, whole, or as it was."""
+        partial = self.trials / f"{PARTIAL}{trial}-{os.getpid()}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            yield Draft(partial)
+            for path in partial.iterdir():
+                _flush(path)
+            self._swap(partial, self.trials / trial)
+            _flush(self.trials)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _swap(self, new: Path, place: Path) -> None:
+        """Rename `new` to `place`; an older folder there (a failed attempt) is moved out of the way first."""
+        old = self.trials / f"{PARTIAL}old-{place.name}-{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):
+            place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def read(self, trial: str) -> Record | None:
+        """Return a trial's record, or None where there is none that can be read."""
+        try:
+            return Record(**json.loads((self.trials / trial / "record.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def names(self) -> list[str]:
+        """Return the names of all trials with a folder."""
+        if not self.trials.is_dir():
+            return []
+        return sorted(path.name for path in self.trials.iterdir() if not path.name.startswith("."))
+
+    def history(self, record: Record) -> pd.DataFrame:
+        """Return a trial's history, empty where it has none."""
+        path = self.trials / record.trial / "history.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    def arrays(self, record: Record) -> dict[str, NDArray[Any]]:
+        """Return a trial's arrays, none where it has none."""
+        path = self.trials / record.trial / "arrays.npz"
+        if not path.is_file():
+            return {}
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def model(self, record: Record) -> Path:
+        """Return where a trial's trained model lies."""
+        return self.trials / record.trial / "model.keras"
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file or folder to disk, so that the rename can't come before the content."""
+    with contextlib.suppress(OSError):  # some systems don't flush folders
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

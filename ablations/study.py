@@ -1,0 +1,353 @@
+"""A study: the axes of a question, and the trials that answer it."""
+
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import Field
+
+from ablations.settings import flatten, nest, read, resolve
+from vae._frozen import Frozen
+from vae.datasets import fingerprint
+from vae.errors import SpecError, unknown_name
+from vae.networks import NETWORKS
+from vae.spec import DataSpec, RunSpec
+
+__all__ = ["ReportSpec", "Study", "Trial", "builtin_studies"]
+
+SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1}
+SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
+SLUG_LENGTH = 80
+
+
+class ReportSpec(Frozen):
+    """What the report shows.
+
+    Attributes:
+        baseline: setting -> value of the configurations that others are compared with.
+        embedding: how the latent space is mapped.
+    """
+
+    baseline: dict[str, Any] = Field(default_factory=dict)
+    embedding: Literal["tsne", "pca", "raw"] = "tsne"
+
+
+class StudyFile(Frozen):
+    """The top level of a study file."""
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    question: str = ""
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, Any] = Field(default_factory=dict)
+    exclude: tuple[dict[str, Any], ...] = ()
+    include: tuple[dict[str, Any], ...] = ()
+    report: ReportSpec = ReportSpec()
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration with one seed.
+
+    Attributes:
+        axes: axis -> value, `seed` last; None where the axis means nothing to the model.
+        spec: the run.
+    """
+
+    axes: Mapping[str, Any]
+    spec: RunSpec
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the spec and of the data's checksum."""
+        return self.spec.digest(_fingerprint(self.spec.data))
+
+    @cached_property
+    def name(self) -> str:
+        """The folder's name: readable, and unique by its digest."""
+        parts = [
+            f"{'' if axis in SMOKE_KEEPS else axis}{value}" for axis, value in self.axes.items() if value is not None
+        ]
+        return f"{slug('-'.join(parts))[:SLUG_LENGTH]}-{self.digest[:8]}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study; `trials()` is deterministic, and the same file gives the same trials anywhere.
+
+    Attributes:
+        name: names the folder of results.
+        title: and `question`: as the report prints them.
+        axes: axis -> values, `seed` last.
+        fixed: dotted setting -> value, for all trials.
+        exclude: rules; a trial that matches every entry of one is left out.
+        include: rows added to the grid, over all seeds.
+        report: what the report shows.
+        text: the study file as written; loaded again, it is this study.
+        where: the file, for error messages.
+        source: what was asked for, a built-in's name or a path.
+        smoke: whether it was shrunk.
+    """
+
+    name: str
+    axes: Mapping[str, Sequence[Any]]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    exclude: tuple[Mapping[str, Any], ...] = ()
+    include: tuple[Mapping[str, Any], ...] = ()
+    title: str = ""
+    question: str = ""
+    report: ReportSpec = field(default_factory=ReportSpec)
+    text: str = ""
+    where: str = "study"
+    source: str = "study.toml"
+    smoke: bool = False
+
+    @classmethod
+    def load(cls, study: str | Path, *, smoke: bool = False) -> Self:
+        """Read a built-in study by name, or a TOML file by path.
+
+        Args:
+            study: a built-in's name or a path.
+            smoke: shrink it: a small balanced subset, one epoch, one seed, first and last value of each other axis.
+
+        Raises:
+            SpecError: there is no such study, or it says something that can't be run.
+        """
+        path = _find(study)
+        try:
+            text = path.read_text(encoding="utf-8")
+            table = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SpecError(f"{path}: this is not TOML: {error}") from None
+        except OSError as error:
+            raise SpecError(f"{path}: can't be read: {error.strerror}") from None
+        if "name" not in table:
+            table = {"name": path.stem} | table
+            text = f"name = {json.dumps(path.stem)}\n{text}"
+        built = cls.from_dict(table, text=text, where=str(path), smoke=smoke)
+        return replace(built, source=str(study))
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, text: str = "", where: str = "study", smoke: bool = False) -> Self:
+        """Build a study from the tables of a study file.
+
+        Raises:
+            SpecError: with the key, what was got, what is expected and the nearest known name.
+        """
+        file = StudyFile.parse(table, where)
+        text = text or tomli_w.dumps(table)
+        if smoke and not file.smoke:
+            text = f"smoke = true\n{text}"
+        smoke = smoke or file.smoke
+        fixed = {resolve(key, f"{where}: fixed"): value for key, value in flatten(file.fixed).items()}
+        axes = _axes(file.axes, where)
+        name = file.name
+        if smoke:
+            name, fixed = f"{name}-smoke", fixed | SMOKE
+            axes = {axis: _smoke_values(axis, values) for axis, values in axes.items()}
+        study = cls(
+            name=name,
+            axes=axes,
+            fixed=fixed,
+            exclude=file.exclude,
+            include=file.include,
+            title=file.title,
+            question=file.question,
+            report=file.report,
+            text=text,
+            where=where,
+            smoke=smoke,
+        )
+        study._check(smoke=smoke)
+        return study
+
+    @property
+    def folder_name(self) -> str:
+        """A name for the folder of results that is safe on any file system."""
+        safe = slug(self.name)[:SLUG_LENGTH]
+        return safe if safe == self.name else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def _trials(self) -> tuple[Trial, ...]:
+        rows = itertools.chain(
+            (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())),
+            ({**row, "seed": seed} for row in self.include for seed in _listed(row.get("seed", self.axes["seed"]))),
+        )
+        columns = dict.fromkeys([*self.axes, *(key for row in self.include for key in row)])
+        columns.pop("seed")
+        unique: dict[str, Trial] = {}
+        for row in rows:
+            if any(all(row.get(key) in _listed(value) for key, value in rule.items()) for rule in self.exclude):
+                continue
+            spec = self._spec(row)
+            axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
+            # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
+            unique.setdefault(spec.digest(), Trial(axes, spec))
+        return tuple(unique.values())
+
+    def trials(self) -> Iterator[Trial]:
+        """Yield the trials in the order of the axes, equal ones once."""
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self._trials)
+
+    @property
+    def duplicates(self) -> int:
+        """Rows of the grid that were the same trial as another."""
+        grid = 1
+        for values in self.axes.values():
+            grid *= len(values)
+        return grid + len(self.include) * len(self.axes["seed"]) - len(self) if not self.exclude else 0
+
+    def _spec(self, row: Mapping[str, Any]) -> RunSpec:
+        flat = dict(self.fixed) | {resolve(key, self.where): value for key, value in row.items()}
+        network = NETWORKS[str(flat.get("model.name", "conv"))]
+        options = network.model_fields
+        flat["model.name"] = flat.get("model.name", "conv")
+        kept = {
+            key: value
+            for key, value in flat.items()
+            if not key.startswith("model.") or key.partition(".")[2] in options
+        }
+        return RunSpec.parse(nest(kept), "")
+
+    def _shown(self, spec: RunSpec, axis: str) -> Any:
+        return read(spec, resolve(axis, self.where))
+
+    def _check(self, *, smoke: bool) -> None:
+        """Try every value by itself first, so that an error names its axis; then every trial."""
+        first = {axis: values[0] for axis, values in self.axes.items()}
+        for axis, values in self.axes.items():
+            for value in values:
+                try:
+                    self._spec(first | {axis: value})
+                except SpecError as error:
+                    # A value may be good with other values than the first: then the trials below decide.
+                    if _concerns(error, resolve(axis, self.where), value):
+                        raise SpecError(f"{self.where}: axes.{axis} = {value!r}: {error}") from None
+        self._check_options()
+        self._check_rules(smoke=smoke)
+        try:
+            trials = self._trials
+        except SpecError as error:
+            raise SpecError(f"{self.where}: {error}") from None
+        if not trials:
+            raise SpecError(f"{self.where}: no trial is left: the exclude rules match the whole grid. Relax them")
+
+    def _check_options(self) -> None:
+        """Refuse a model setting that none of the study's networks has."""
+        models = [str(name) for name in self.axes.get("model", (self.fixed.get("model.name", "conv"),))]
+        models += [str(row["model"]) for row in self.include if "model" in row]
+        places = {resolve(axis, self.where): f"axes.{axis}" for axis in self.axes} | {
+            key: f"fixed.{key}" for key in self.fixed
+        }
+        for place, key in places.items():
+            option = place.partition(".")[2]
+            if place.startswith("model.") and not any(option in NETWORKS[name].model_fields for name in models):
+                owners = [name for name, network in NETWORKS.items() if option in network.model_fields]
+                raise SpecError(
+                    f"{self.where}: {key}: none of the study's models ({', '.join(models)}) has this setting; "
+                    f"{', '.join(owners)} has. Add it to the models, or take the setting out",
+                )
+
+    def _check_rules(self, *, smoke: bool) -> None:
+        for index, rule in enumerate(self.exclude, 1):
+            for key, value in rule.items():
+                place = f"{self.where}: exclude {index}"
+                if key not in self.axes:
+                    raise SpecError(f"{place}: {unknown_name('axis', key, self.axes)}")
+                missing = [item for item in _listed(value) if item not in self.axes[key]]
+                if missing and not smoke:
+                    raise SpecError(
+                        f"{place}: {key} = {missing[0]!r} is not a value of that axis: {list(self.axes[key])}"
+                    )
+        for index, row in enumerate(self.include, 1):
+            for key in row:
+                resolve(key, f"{self.where}: include {index}")
+        for key in self.report.baseline:
+            resolve(key, f"{self.where}: report.baseline")
+
+
+def builtin_studies() -> dict[str, Path]:
+    """Return the studies that come with vaebench, by name."""
+    folder = Path(str(resources.files("ablations") / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def slug(text: str) -> str:
+    """Return text as a file name: letters, digits, dots, dashes; anything else becomes one dash.
+
+    >>> slug("../a b")
+    'a-b'
+    """
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+
+
+def _find(study: str | Path) -> Path:
+    path = Path(study)
+    if isinstance(study, str) and study in builtin_studies():
+        return builtin_studies()[study]
+    if path.is_file():
+        return path
+    near = get_close_matches(str(study), builtin_studies(), n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise SpecError(
+        f"no study '{study}': there is no such file, and the built-in ones are {', '.join(builtin_studies())}.{hint}",
+    )
+
+
+def _axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
+    axes: dict[str, tuple[Any, ...]] = {}
+    places: dict[str, str] = {}
+    for axis, values in flatten(table).items():
+        key = f"{where}: axes.{axis}"
+        place = resolve(axis, f"{where}: axes")
+        if place in places:
+            raise SpecError(f"{key}: is the same setting as axes.{places[place]} ({place}): keep one of the two")
+        places[place] = axis
+        if not isinstance(values, list):
+            raise SpecError(f"{key}: got {values!r}, expected a list of values: {axis} = [{values!r}]")
+        if not values:
+            raise SpecError(
+                f"{key}: got an empty list, expected at least one value. Take the axis out to use the default"
+            )
+        texts = [json.dumps(value, default=str) for value in values]
+        twice = next((value for value, text in zip(values, texts, strict=True) if texts.count(text) > 1), None)
+        if twice is not None:
+            raise SpecError(f"{key}: {twice!r} stands there twice: each value once")
+        axes[axis] = tuple(values)
+    seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
+    return {**axes, "seed": seeds}
+
+
+def _smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    if axis in SMOKE_KEEPS:
+        return tuple(values)
+    return tuple(values[:1]) if axis == "seed" else tuple(dict.fromkeys((values[0], values[-1])))
+
+
+def _concerns(error: SpecError, place: str, value: Any) -> bool:
+    """Tell whether an error speaks of one setting or value rather than of how several go together."""
+    return place in str(error) or repr(value) in str(error) or str(value) in str(error)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(data: DataSpec) -> str:
+    return fingerprint(data)

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+from sklearn.decomposition import PCA
+
+from vae.metrics import METRICS, Outcome
+from vae.metrics.floor import pca_curve
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((30, 12, 12, 1), dtype=np.float32)
+OUTCOME = Outcome(
+    images=IMAGES,
+    reconstructions=np.clip(IMAGES + 0.1 * RNG.standard_normal(IMAGES.shape, dtype=np.float32), 0, 1),
+    z_mean=np.concatenate([RNG.standard_normal((30, 3)), 0.01 * RNG.standard_normal((30, 2))], axis=1).astype(
+        np.float32
+    ),
+    z_log_var=np.full((30, 5), -1, np.float32),
+    labels=np.arange(30) % 3,
+    reference_z_mean=RNG.standard_normal((40, 5)).astype(np.float32),
+    reference_labels=np.arange(40) % 3,
+    pca_mse=0.5,
+    kl_weight=5e-4,
+)
+
+
+def value(name: str, outcome: Outcome = OUTCOME) -> float:
+    values = METRICS[name].compute(outcome)
+    assert values is not None
+    return float(np.mean(values))
+
+
+def test_reconstruction_metrics_are_scikit_images() -> None:
+    pairs = list(zip(OUTCOME.images, OUTCOME.reconstructions, strict=True))
+    assert value("mse") == pytest.approx(np.mean([mean_squared_error(x, y) for x, y in pairs]), rel=1e-5)
+    assert value("psnr") == pytest.approx(
+        np.mean([peak_signal_noise_ratio(x, y, data_range=1) for x, y in pairs]), rel=1e-5
+    )
+    expected = [
+        structural_similarity(
+            x[..., 0], y[..., 0], gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1
+        )
+        for x, y in pairs
+    ]
+    assert value("ssim") == pytest.approx(np.mean(expected), abs=1e-4)
+    assert value("sse") == pytest.approx(144 * value("mse"), rel=1e-5)
+
+
+def test_ssim_of_the_last_images_is_not_lost_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = value("ssim")
+    monkeypatch.setattr("vae.metrics.reconstruction.SSIM_BATCH", 7)
+    assert value("ssim") == pytest.approx(whole, rel=1e-6)
+
+
+def test_active_units_and_scale() -> None:
+    assert value("active_units") == 3
+    assert value("posterior_scale") == pytest.approx(np.sqrt(np.mean(OUTCOME.z_mean[:, :3] ** 2)), rel=1e-5)
+    collapsed = replace(OUTCOME, z_mean=np.zeros((30, 5), np.float32))
+    assert value("active_units", collapsed) == 0
+    assert METRICS["posterior_scale"].compute(collapsed) is None
+
+
+def test_neighbours_vote_by_class() -> None:
+    means = np.eye(3)[OUTCOME.labels] * 10  # type: ignore[index]
+    z = (means + 0.1 * RNG.standard_normal((30, 3))).astype(np.float32)
+    apart = replace(OUTCOME, z_mean=z, reference_z_mean=z, reference_labels=OUTCOME.labels)
+    assert value("knn_accuracy", apart) == 1
+    assert value("knn_accuracy") < 0.7
+
+
+def test_what_does_not_apply_is_none() -> None:
+    bare = replace(OUTCOME, z_log_var=None, labels=None, reference_labels=None, kl_weight=None)
+    assert [name for name in METRICS if METRICS[name].compute(bare) is None] == [
+        "kl",
+        "knn_accuracy",
+        "posterior_scale",
+        "sigma",
+    ]
+
+
+def test_sigma_is_implied_by_the_weight() -> None:
+    assert value("sigma") == pytest.approx(0.0158, abs=1e-4)
+
+
+@pytest.mark.parametrize("limit", [4096, 10])
+def test_the_floor_is_scikit_learns_pca(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vae.metrics.floor.EXACT_DIMENSIONS", limit)
+    mix = RNG.random((6, 48))
+    train, test = (
+        (255 * np.clip(RNG.random((n, 6)) @ mix / 4, 0, 1)).astype(np.uint8).reshape(n, 4, 4, 3) for n in (60, 20)
+    )
+    curve = pca_curve(train, test, 60)
+    assert curve.shape == (61,)
+    x, y = (images.reshape(len(images), -1) / 255 for images in (train, test))
+    for components in (0, 1, 4):
+        if components:
+            pca = PCA(components, svd_solver="full").fit(x)
+            expected = np.mean((pca.inverse_transform(pca.transform(y)) - y) ** 2)
+        else:
+            expected = np.mean((y - x.mean(axis=0)) ** 2)
+        assert curve[components] == pytest.approx(expected, rel=1e-3)
+    assert (np.diff(curve) <= 1e-9).all()
+    assert curve[48] == pytest.approx(0, abs=1e-6)

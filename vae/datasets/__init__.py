@@ -1,0 +1,20 @@
+"""Image data sets: one file an entry; uint8 images, official splits, labels where they exist, a checksum, a licence."""
+
+from vae.datasets._base import DATASETS, Data, Dataset, Decoded, Opened, Split, as_float
+from vae.datasets._load import fingerprint, load
+from vae.datasets._survey import Facts, check, survey
+
+__all__ = [
+    "DATASETS",
+    "Data",
+    "Dataset",
+    "Decoded",
+    "Facts",
+    "Opened",
+    "Split",
+    "as_float",
+    "check",
+    "fingerprint",
+    "load",
+    "survey",
+]

@@ -1,0 +1,188 @@
+"""From a spec to arrays: open, decode or take from the cache, resize, check, limit."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vae._frozen import canonical_json
+from vae.datasets._base import DATASETS, Data, Dataset, Decoded, Opened, Split
+from vae.datasets._cache import read_arrays, write_arrays
+from vae.datasets._images import resize_images
+from vae.datasets._select import subset_indices
+from vae.errors import DataError, SpecError
+
+if TYPE_CHECKING:
+    from vae.spec import DataSpec
+
+__all__ = ["entry_for", "fingerprint", "fingerprint_of", "load"]
+
+# Raise it when decoding, resizing, splitting or limiting comes to give other pixels.
+_REVISION = 1
+
+
+def load(spec: "DataSpec") -> Data:
+    """Load what `spec` asks for.
+
+    Images are uint8, decoded once and then mapped from the cache; `DataSpec.range` is left to `as_float`.
+
+    Raises:
+        DataError: files are missing, damaged, or give no images to train and test on.
+        SpecError: `path` is missing or not taken.
+    """
+    entry = entry_for(spec)
+    opened = entry.open(spec)
+    decoded = _decoded(spec, opened)
+    return Data(
+        name=spec.name,
+        train=_limited(decoded.train, spec.limit),
+        test=_limited(decoded.test, spec.test_limit),
+        class_names=decoded.class_names,
+        checksum=fingerprint_of(spec, opened),
+        licence=entry.licence,
+        source=entry.source,
+    )
+
+
+def fingerprint(spec: "DataSpec") -> str:
+    """Return the `checksum` that `load` would give, without decoding an image.
+
+    Files that are found nowhere are fetched as `load` would; files seen before are not read again.
+
+    Raises:
+        DataError: files are missing or damaged.
+        SpecError: `path` is missing or not taken.
+    """
+    return fingerprint_of(spec, entry_for(spec).open(spec))
+
+
+def entry_for(spec: "DataSpec") -> Dataset:
+    """Return the data set that `spec` names.
+
+    Raises:
+        SpecError: `path` is missing or not taken.
+    """
+    entry = DATASETS[spec.name]()
+    if entry.takes_path == "no" and spec.path is not None:
+        takers = [name for name in DATASETS if DATASETS[name].takes_path != "no"]
+        raise SpecError(
+            f"data.path: got '{spec.path}', but '{spec.name}' takes no path; {' and '.join(takers)} do. "
+            "Official files are looked for in $VAEBENCH_DATA",
+        )
+    if entry.takes_path == "required" and spec.path is None:
+        raise SpecError(f"data.path: '{spec.name}' needs the folder or zip file of the images, such as 'photos/'")
+    return entry
+
+
+def fingerprint_of(spec: "DataSpec", opened: Opened) -> str:
+    return _digest(_identity(spec, opened) | {"limit": spec.limit, "test_limit": spec.test_limit})
+
+
+def _identity(spec: "DataSpec", opened: Opened) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "content": opened.content,
+        "settings": dict(opened.settings),
+        "size": spec.size,
+        "revision": _REVISION,
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _decoded(spec: "DataSpec", opened: Opened) -> Decoded:
+    """Decode, or map what was decoded before; either way the arrays have been checked."""
+    if not opened.cached:
+        return _finished(spec, opened)
+    import PIL
+
+    # JPEG decoders differ in the last bit between versions: the pixels kept are those that this Pillow gives.
+    key = _digest(_identity(spec, opened) | {"pillow": PIL.__version__})
+    kept = _from_cache(key)
+    if kept is None:
+        decoded = _finished(spec, opened)
+        arrays: dict[str, NDArray[Any]] = {"train_images": decoded.train.images, "test_images": decoded.test.images}
+        labels = {"train_labels": decoded.train.labels, "test_labels": decoded.test.labels}
+        arrays |= {name: label for name, label in labels.items() if label is not None}
+        written = write_arrays(key, arrays, {"class_names": list(decoded.class_names)})
+        kept = (_from_cache(key) if written else None) or decoded
+    return kept
+
+
+def _from_cache(key: str) -> Decoded | None:
+    found = read_arrays(key)
+    if found is None:
+        return None
+    arrays, notes = found
+    try:
+        decoded = Decoded(
+            Split(arrays["train_images"], arrays.get("train_labels")),
+            Split(arrays["test_images"], arrays.get("test_labels")),
+            tuple(notes["class_names"]),
+        )
+        _validate(decoded)
+    except (DataError, KeyError, TypeError):
+        return None
+    return decoded
+
+
+def _finished(spec: "DataSpec", opened: Opened) -> Decoded:
+    decoded = opened.decode()
+    if spec.size is not None:
+        train, test = (resize_images(split.images, spec.size) for split in (decoded.train, decoded.test))
+        decoded = Decoded(
+            Split(train, decoded.train.labels),
+            Split(test, decoded.test.labels),
+            decoded.class_names,
+        )
+    try:
+        _validate(decoded)
+    except DataError as error:
+        raise DataError(f"{spec.name} ({opened.where}): {error}") from None
+    return decoded
+
+
+def _validate(decoded: Decoded) -> None:
+    from vae.spec import SMALLEST_SIDE
+
+    for name, split in (("training", decoded.train), ("test", decoded.test)):
+        images: NDArray[Any] = split.images
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in {1, 3}:  # noqa: PLR2004
+            raise DataError(
+                f"{name} images are {images.dtype} of shape {images.shape}, expected uint8 (n, height, width, 1 or 3)",
+            )
+        if not len(images):
+            raise DataError(f"there is no {name} image: both splits need at least one")
+        if min(images.shape[1:3]) < SMALLEST_SIDE:
+            height, width = images.shape[1:3]
+            raise DataError(
+                f"images of {height} x {width} pixels are too small: both sides need at least {SMALLEST_SIDE}. "
+                "Enlarge them with data.size = [height, width]",
+            )
+        _validate_labels(name, split, len(decoded.class_names))
+    if decoded.train.images.shape[1:] != decoded.test.images.shape[1:]:
+        raise DataError(
+            f"training images are {decoded.train.images.shape[1:]}, but test images {decoded.test.images.shape[1:]}",
+        )
+
+
+def _validate_labels(name: str, split: Split, classes: int) -> None:
+    if split.labels is None:
+        return
+    labels: NDArray[Any] = split.labels
+    if labels.dtype != np.int64 or labels.shape != (len(split.images),):
+        raise DataError(
+            f"{name} labels are {labels.dtype} of shape {labels.shape}, expected int64 ({len(split.images)},)",
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"{name} labels reach from {labels.min()} to {labels.max()}, but there are {classes} classes")
+
+
+def _limited(split: Split, limit: int | None) -> Split:
+    chosen = subset_indices(len(split.images), split.labels, limit)
+    if chosen is None:
+        return split
+    return Split(split.images[chosen], None if split.labels is None else split.labels[chosen])

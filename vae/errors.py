@@ -1,0 +1,34 @@
+"""What can go wrong, by kind: the command line turns the kind into an exit code, the runner into a status."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["DataError", "DivergedError", "SpecError", "VaebenchError", "unknown_name"]
+
+
+class VaebenchError(Exception):
+    """Base of every error that vaebench raises on purpose; its text is written for the user."""
+
+
+class SpecError(VaebenchError):
+    """A study or a run is described wrongly: nothing was started."""
+
+
+class DataError(VaebenchError):
+    """A data set is missing, damaged, or not what it says it is."""
+
+
+class DivergedError(VaebenchError):
+    """Training left the finite numbers."""
+
+
+def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, and which known one is nearest.
+
+    >>> unknown_name("network", "cnov", ["conv", "dense"])
+    "unknown network 'cnov': did you mean 'conv'? Known: conv, dense"
+    """
+    names = sorted(known)
+    near = get_close_matches(got, names, n=1, cutoff=0.5)
+    hint = f" did you mean '{near[0]}'?" if near else ""
+    return f"unknown {kind} '{got}':{hint} Known: {', '.join(names) or 'none'}"

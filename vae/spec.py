@@ -1,0 +1,145 @@
+"""What one run is: data, model, loss and training, validated once and never changed after.
+
+The configured object is the configuration: `RunSpec.model` is a `Network`, and each entry of `RunSpec.loss` a `Term`,
+found in the registries by name, so that their settings are checked when the spec is built.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+
+from vae._frozen import Frozen, canonical_json
+from vae.errors import SpecError
+from vae.networks import NETWORKS, Network
+from vae.terms import TERMS, Term
+
+__all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]
+
+RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}
+_REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
+
+
+class DataSpec(Frozen):
+    """Which images, how many, of what size, in what range.
+
+    Attributes:
+        name: an entry of `vae.datasets.DATASETS`.
+        limit: at most so many training images, class-balanced and deterministic; all without it.
+        test_limit: the same for the test images.
+        path: the folder or zip file, for `image_folder` and `celeba`.
+        size: (height, width) in pixels to resize to; needed where the images differ in size.
+        range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
+        test_fraction: share of the images held out where the data set has no official split.
+        split_seed: seed of that split.
+    """
+
+    name: str = "digits"
+    limit: int | None = Field(None, ge=2)
+    test_limit: int | None = Field(None, ge=2)
+    path: str | None = None
+    size: tuple[int, int] | None = None
+    range: Literal["unit", "symmetric"] = "unit"
+    test_fraction: float = Field(0.3, gt=0, lt=1)
+    split_seed: int = Field(42, ge=0, lt=2**32)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        from vae.datasets import DATASETS  # the loaders read specs, so they import this module
+
+        DATASETS[name]
+        return name
+
+    @field_validator("size")
+    @classmethod
+    def _large_enough(cls, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        if size is not None and min(size) < SMALLEST_SIDE:
+            raise ValueError(f"got {size}, but height and width must be at least {SMALLEST_SIDE} pixels")
+        return size
+
+
+SMALLEST_SIDE = 8
+
+
+class TrainSpec(Frozen):
+    """How the model is trained.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step.
+        learning_rate: of Adam (Kingma and Ba, 2015).
+        clip_norm: gradients are scaled down to this global norm; None leaves them.
+        validation_limit: the curves after each epoch are of the first so many test images; no choice is made by them.
+        seed: of weights, shuffling and sampling noise.
+    """
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    clip_norm: float | None = Field(None, gt=0)
+    validation_limit: int = Field(2000, ge=1)
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+def _default_network() -> Network:
+    return NETWORKS["conv"].parse({"name": "conv"}, "model")
+
+
+class RunSpec(Frozen):
+    """One run, whole.
+
+    >>> RunSpec.parse({"model": {"name": "dense", "latent_dim": 2}}, "run").model.latent_dim
+    2
+    """
+
+    data: DataSpec = Field(default_factory=DataSpec)
+    model: SerializeAsAny[Network] = Field(default_factory=_default_network)
+    loss: dict[str, SerializeAsAny[Term]] = Field(default_factory=dict)
+    train: TrainSpec = Field(default_factory=TrainSpec)
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _build_network(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping):
+            return settings
+        if not isinstance(settings.get("name"), str):
+            raise SpecError(f"model.name: got {settings.get('name')!r}, expected one of {', '.join(NETWORKS)}")
+        return NETWORKS[settings["name"]].parse(settings, "model")
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _build_terms(cls, settings: Any, info: ValidationInfo) -> Any:
+        if not isinstance(settings, Mapping):
+            raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}")
+        terms = {
+            name: TERMS[name].parse(term, f"loss.{name}") if isinstance(term, Mapping) else term
+            for name, term in ({name: {} for name in TERMS} | dict(settings)).items()
+        }
+        network = info.data.get("model")
+        if network is not None and network.deterministic:  # so that equal runs have equal specs
+            return {name: term for name, term in terms.items() if not term.needs_posterior}
+        return terms
+
+    @model_validator(mode="after")
+    def _agree(self) -> "RunSpec":
+        low, high = RANGES[self.data.range]
+        reach = _REACHES[self.model.output]
+        if not (reach[0] <= low and high <= reach[1]) or (
+            reach[1] - reach[0] > high - low and self.model.output == "tanh"
+        ):
+            fit = [name for name, bounds in _REACHES.items() if bounds == (low, high)]
+            raise SpecError(
+                f"data.range = '{self.data.range}' gives pixels in [{low:g}, {high:g}], but model.output = "
+                f"'{self.model.output}' reaches [{reach[0]:g}, {reach[1]:g}]: the two must agree. "
+                f"Set model.output = '{fit[0]}' or change data.range",
+            )
+        for term in self.loss.values():
+            term.check(self.data.range, self.model.output)
+        return self
+
+    def digest(self, data_checksum: str = "") -> str:
+        """Return the SHA-256 (hex) of the canonical spec and the data's checksum: the identity of a run."""
+        text = canonical_json({"spec": self.settings(), "data": data_checksum})
+        return hashlib.sha256(text.encode()).hexdigest()
