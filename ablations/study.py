@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import Field
 
 from ablations.settings import flatten, nest, read, resolve
-from vae._frozen import Frozen
+from vae._frozen import Frozen, canonical_json
 from vae.datasets import fingerprint
 from vae.errors import SpecError, unknown_name
 from vae.networks import NETWORKS
@@ -42,6 +42,18 @@ class ReportSpec(Frozen):
     embedding: Literal["tsne", "pca", "raw"] = "tsne"
 
 
+class Override(Frozen):
+    """Settings for some of the trials alone, such as more epochs on one data set.
+
+    Attributes:
+        when: axis -> value, or list of values, that a trial must have.
+        set: setting -> value, in place of the fixed one.
+    """
+
+    when: dict[str, Any] = Field(min_length=1)
+    set: dict[str, Any] = Field(min_length=1)
+
+
 class StudyFile(Frozen):
     """The top level of a study file."""
 
@@ -52,6 +64,7 @@ class StudyFile(Frozen):
     axes: dict[str, Any] = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
     include: tuple[dict[str, Any], ...] = ()
+    override: tuple[Override, ...] = ()
     report: ReportSpec = ReportSpec()
     smoke: bool = False
 
@@ -93,6 +106,7 @@ class Study:
         fixed: dotted setting -> value, for all trials.
         exclude: rules; a trial that matches every entry of one is left out.
         include: rows added to the grid, over all seeds.
+        override: settings for some of the trials alone.
         report: what the report shows.
         text: the study file as written; loaded again, it is this study.
         where: the file, for error messages.
@@ -105,6 +119,7 @@ class Study:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     exclude: tuple[Mapping[str, Any], ...] = ()
     include: tuple[Mapping[str, Any], ...] = ()
+    override: tuple[Override, ...] = ()
     title: str = ""
     question: str = ""
     report: ReportSpec = field(default_factory=ReportSpec)
@@ -146,7 +161,7 @@ class Study:
             SpecError: with the key, what was got, what is expected and the nearest known name.
         """
         file = StudyFile.parse(table, where)
-        text = text or tomli_w.dumps(table)
+        text = text or _dumped(table, where)
         if smoke and not file.smoke:
             text = f"smoke = true\n{text}"
         smoke = smoke or file.smoke
@@ -162,6 +177,7 @@ class Study:
             fixed=fixed,
             exclude=file.exclude,
             include=file.include,
+            override=() if smoke else file.override,  # what a smoke run shrinks must stay small
             title=file.title,
             question=file.question,
             report=file.report,
@@ -188,12 +204,12 @@ class Study:
         columns.pop("seed")
         unique: dict[str, Trial] = {}
         for row in rows:
-            if any(all(row.get(key) in _listed(value) for key, value in rule.items()) for rule in self.exclude):
+            if any(_matches(row, rule) for rule in self.exclude):
                 continue
             spec = self._spec(row)
             axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
-            unique.setdefault(spec.digest(), Trial(axes, spec))
+            unique.setdefault(canonical_json(spec.settings()), Trial(axes, spec))
         return tuple(unique.values())
 
     def trials(self) -> Iterator[Trial]:
@@ -213,7 +229,11 @@ class Study:
         return grid + len(self.include) * len(self.axes["seed"]) - len(self) if not self.exclude else 0
 
     def _spec(self, row: Mapping[str, Any]) -> RunSpec:
-        flat = dict(self.fixed) | {resolve(key, self.where): value for key, value in row.items()}
+        flat = dict(self.fixed)
+        for rule in self.override:
+            if _matches(row, rule.when):
+                flat |= {resolve(key, self.where): value for key, value in flatten(rule.set).items()}
+        flat |= {resolve(key, self.where): value for key, value in row.items()}
         network = NETWORKS[str(flat.get("model.name", "conv"))]
         options = network.model_fields
         flat["model.name"] = flat.get("model.name", "conv")
@@ -264,9 +284,11 @@ class Study:
                 )
 
     def _check_rules(self, *, smoke: bool) -> None:
-        for index, rule in enumerate(self.exclude, 1):
+        rules = [(f"exclude {index}", rule) for index, rule in enumerate(self.exclude, 1)]
+        rules += [(f"override {index}: when", rule.when) for index, rule in enumerate(self.override, 1)]
+        for name, rule in rules:
             for key, value in rule.items():
-                place = f"{self.where}: exclude {index}"
+                place = f"{self.where}: {name}"
                 if key not in self.axes:
                     raise SpecError(f"{place}: {unknown_name('axis', key, self.axes)}")
                 missing = [item for item in _listed(value) if item not in self.axes[key]]
@@ -274,6 +296,11 @@ class Study:
                     raise SpecError(
                         f"{place}: {key} = {missing[0]!r} is not a value of that axis: {list(self.axes[key])}"
                     )
+        for index, override in enumerate(self.override, 1):
+            for key in flatten(override.set):
+                place = resolve(key, f"{self.where}: override {index}: set")
+                if place in [resolve(axis, self.where) for axis in self.axes]:
+                    raise SpecError(f"{self.where}: override {index}: {key} is an axis: exclude values of it instead")
         for index, row in enumerate(self.include, 1):
             for key in row:
                 resolve(key, f"{self.where}: include {index}")
@@ -344,6 +371,10 @@ def _concerns(error: SpecError, place: str, value: Any) -> bool:
     return place in str(error) or repr(value) in str(error) or str(value) in str(error)
 
 
+def _matches(row: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
+    return all(row.get(key) in _listed(value) for key, value in rule.items())
+
+
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
@@ -351,3 +382,10 @@ def _listed(value: Any) -> list[Any]:
 @lru_cache(maxsize=256)
 def _fingerprint(data: DataSpec) -> str:
     return fingerprint(data)
+
+
+def _dumped(table: Mapping[str, Any], where: str) -> str:
+    try:
+        return tomli_w.dumps(table)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"{where}: {error}. Expected what a TOML file can hold; leave out what has no value") from None

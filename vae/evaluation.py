@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from vae.datasets import Data, as_float, load
 from vae.datasets._cache import read_arrays, write_arrays
+from vae.errors import DivergedError
 from vae.latent import interpolate
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve
 from vae.metrics.latent import kl_per_dimension
 from vae.spec import RunSpec
-from vae.training import Trained
+from vae.training import REMEDY, Trained
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -49,6 +50,9 @@ def evaluate(trained: Trained, data: Data | None = None, path: Literal["linear",
         trained: what `train` returned.
         data: the data set it was trained on; loaded from its spec without it.
         path: of the interpolations.
+
+    Raises:
+        DivergedError: the model gives numbers that are not finite.
     """
     began = time.perf_counter()
     data = data or load(trained.spec.data)
@@ -69,6 +73,9 @@ def _outcome(trained: Trained, data: Data) -> Outcome:
     spec, model = trained.spec, trained.model
     images = as_float(data.test.images, spec.data.range)
     z_mean, z_log_var = model.encode(images)
+    reconstructions = _unit(model.decode(z_mean), spec)
+    if not np.isfinite(reconstructions).all():
+        raise DivergedError(f"the model's images are not finite after the last epoch. {REMEDY}")
     reference = np.arange(len(data.train.images))
     if len(reference) > REFERENCE_IMAGES:
         reference = np.sort(np.random.default_rng(0).permutation(reference)[:REFERENCE_IMAGES])
@@ -79,7 +86,7 @@ def _outcome(trained: Trained, data: Data) -> Outcome:
         reference_z, _ = model.encode(as_float(data.train.images[reference], spec.data.range))
     return Outcome(
         images=as_float(data.test.images, "unit"),
-        reconstructions=_unit(model.decode(z_mean), spec),
+        reconstructions=reconstructions,
         z_mean=z_mean,
         z_log_var=z_log_var,
         labels=data.test.labels,

@@ -29,7 +29,7 @@ class DataSpec(Frozen):
         limit: at most so many training images, class-balanced and deterministic; all without it.
         test_limit: the same for the test images.
         path: the folder or zip file, for `image_folder` and `celeba`.
-        size: (height, width) in pixels to resize to; needed where the images differ in size.
+        size: (height, width) in pixels to resize to; images that differ in size get the commonest without it.
         range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
         test_fraction: share of the images held out where the data set has no official split.
         split_seed: seed of that split.
@@ -140,6 +140,11 @@ class RunSpec(Frozen):
         return self
 
     def digest(self, data_checksum: str = "") -> str:
-        """Return the SHA-256 (hex) of the canonical spec and the data's checksum: the identity of a run."""
-        text = canonical_json({"spec": self.settings(), "data": data_checksum})
+        """Return the SHA-256 (hex) of the canonical spec and the data's checksum: the identity of a run.
+
+        Where the data lies plays no part, only what it is.
+        """
+        settings = self.settings()
+        del settings["data"]["path"]
+        text = canonical_json({"spec": settings, "data": data_checksum})
         return hashlib.sha256(text.encode()).hexdigest()

@@ -15,10 +15,11 @@ from vae.errors import DivergedError
 from vae.model import VAE
 from vae.spec import RunSpec
 
-__all__ = ["Progress", "Trained", "train"]
+__all__ = ["REMEDY", "Progress", "Trained", "train"]
 
 STATISTICS_IMAGES = 10_000  # training images from which batch statistics are re-estimated
 STATISTICS_BATCH = 500
+REMEDY = "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)"
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
@@ -135,8 +136,7 @@ class _Monitor(keras.callbacks.Callback):
         broken = [name for name in ("loss", *self._vae.terms) if not math.isfinite(row[name])]
         if broken:
             raise DivergedError(
-                f"{', '.join(broken)} not finite in epoch {epoch + 1}. "
-                "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)",
+                f"{', '.join(broken)} not finite in epoch {epoch + 1}. {REMEDY}",
             )
         self.history.append(row)
         if self._on_epoch:

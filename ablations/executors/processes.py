@@ -100,9 +100,9 @@ def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
     worker = _Worker(number, process, log)
 
     def listen() -> None:
-        with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError):
+        with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError), process.stdout as stream:  # type: ignore[union-attr]
             while True:
-                inbox.put((worker, pickle.load(process.stdout)))  # type: ignore[arg-type]  # noqa: S301 - our own
+                inbox.put((worker, pickle.load(stream)))  # noqa: S301 - our own
         inbox.put((worker, None))
 
     Thread(target=listen, daemon=True, name=f"worker-{number}").start()
@@ -111,12 +111,12 @@ def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
 
 def _bury(worker: _Worker) -> Iterator[Event]:
     """Record the end of a worker as its trial's failure."""
+    job, log = worker.job, worker.last_words()
     _dismiss([worker])
-    if worker.job is None:
+    if job is None:
         return
-    job = worker.job
     record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
-    record = replace(record, notes={"log": worker.last_words()})
+    record = replace(record, notes={"log": log})
     with Store(job.root).commit(job.name) as draft:
         draft.write_record(record)
     yield Event("finished", job.name, record=record, worker=worker.number)
@@ -143,3 +143,4 @@ def _dismiss(workers: Iterable[_Worker]) -> None:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             worker.process.wait()
+        worker.log.close()

@@ -52,7 +52,7 @@ def test_maps_separate_what_is_separate() -> None:
 
 
 def test_bad_requests() -> None:
-    with pytest.raises(SpecError, match="unknown embedding 'tsn'.*'tsne'"):
+    with pytest.raises(SpecError, match=r"unknown embedding 'tsn'.*'tsne'"):
         embed(np.zeros((9, 3)), "tsn")  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="at least 5 points, got 3"):
         embed(np.zeros((3, 3)))

@@ -33,7 +33,7 @@ def places(folders: Sequence[str]) -> list[Place]:
         found += _below(Path(chosen).expanduser().absolute(), "$VAEBENCH_DATA", folders)
     for cache in _keras_caches():
         found += _below(cache, "the Keras cache", folders)
-    return [*found, *(Place(_SYSTEM / folder, "the system's packages") for folder in folders[:2])]
+    return [*found, *(Place(_SYSTEM / folder, "the system's packages") for folder in folders)]
 
 
 def _below(root: Path, label: str, folders: Sequence[str]) -> list[Place]:

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablations.cli import main
+
+GOOD = "[fixed]\nhidden_units = [8]\ndata.limit = 64\ndata.test_limit = 32\nepochs = 1\n[axes]\nmodel = ['dense_vae']\nlatent_dim = [2]\n"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[axes]\nlatent_dmi = [2]", "did you mean 'latent_dim'"),
+        ('[axes]\ndataset = ["digist"]', "did you mean 'digits'"),
+        ("[axes]\nkl_weight = [-1]", "greater than or equal to 0"),
+        ("[axes]\nlatent_dim = [0]", "greater than or equal to 1"),
+        ("[axes]\nlatent_dim = []", "got an empty list"),
+        ("[axes", "this is not TOML"),
+        ('[fixed]\ndataset = "image_folder"\ndata.path = "nowhere/at/all"', "nowhere/at/all"),
+    ],
+)
+def test_a_bad_study_exits_with_2_says_why_once_and_writes_nothing(
+    study: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.write_text(text)
+    assert main(["run", str(study)]) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert output.err.count("vaebench:") == 1
+    assert "Traceback" not in output.err
+    assert sorted(path.name for path in study.parent.iterdir()) == ["mine.toml"]
+
+
+def test_bad_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["rum"], ["run", "--workers", "0"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+    assert main(["run", "quick", "--executor", "ry"]) == 2
+    assert "unknown executor 'ry'" in capsys.readouterr().err
+
+
+def test_run_plan_status_report(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(study)]) == 0
+    assert "1 trials; 1 to train" in capsys.readouterr().out
+    assert not (study.parent / "results").exists()
+
+    assert main(["run", str(study), "--executor", "inline", "--no-pdf"]) == 0
+    output = capsys.readouterr().out
+    assert "trained 1 trials" in output
+    assert "next: open" in output
+    folder = study.parent / "results" / "mine"
+    for name in ("study.toml", "table.csv", "table.parquet", "summary.csv", "report/index.html"):
+        assert (folder / name).is_file(), name
+    trial = next((folder / "trials").iterdir())
+    assert {path.name for path in trial.iterdir()} == {"record.json", "history.csv", "arrays.npz", "model.keras"}
+
+    assert main(["status", str(folder)]) == 0
+    assert "1 done" in capsys.readouterr().out
+    (folder / "report" / "index.html").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report" / "index.html").is_file()
+    assert (folder / "report" / "report.tex").is_file()
+
+
+def test_a_failed_trial_exits_with_1_and_the_report_shows_it(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study.write_text(GOOD.replace("epochs = 1", "epochs = 2\noutput = 'linear'\nlearning_rate = 1e30"))
+    assert main(["run", str(study), "--executor", "inline", "--no-pdf"]) == 1
+    assert "diverged" in capsys.readouterr().out
+    folder = study.parent / "results" / "mine"
+    assert "not finite" in (folder / "report" / "index.html").read_text()
+    assert main(["status", str(folder)]) == 1
+
+
+def test_status_of_something_else_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", str(tmp_path)]) == 2
+    assert "holds no results of a study" in capsys.readouterr().err
+
+
+def test_data_list_and_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list"]) == 0
+    assert "digits" in capsys.readouterr().out
+    assert main(["data", "check", "digits"]) == 0
+    assert "digits is as it should be" in capsys.readouterr().out
+    assert main(["data", "check", "digist"]) == 2
+    assert "did you mean 'digits'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "quick"]])
+def test_what_trains_nothing_does_not_import_tensorflow(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom ablations.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = {"PYTHONPATH": root, "PATH": "", "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment, capture_output=True)

@@ -1,0 +1,166 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from ablations import Study, run
+from ablations.executors import EXECUTORS, Event, Executor, Job
+from ablations.executors._base import perform
+from ablations.runner import crew_size, make_plan
+from ablations.store import Store
+from vae.errors import SpecError
+
+TABLE: dict[str, Any] = {
+    "name": "tiny",
+    "fixed": {"data.limit": 64, "data.test_limit": 32, "train.epochs": 1, "hidden_units": [8]},
+    "axes": {"model": ["dense_vae"], "latent_dim": [2, 3], "seed": [0]},
+}
+DETERMINED = ["mse", "sse", "psnr", "ssim", "kl", "active_units", "knn_accuracy", "pca_mse"]
+
+
+def study(**axes: Any) -> Study:
+    return Study.from_dict(TABLE | {"axes": TABLE["axes"] | axes})
+
+
+def trained(events: list[Event]) -> list[str]:
+    return [event.trial for event in events if event.kind == "finished"]
+
+
+def test_a_second_run_trains_nothing_and_a_third_just_what_is_missing(tmp_path: Path) -> None:
+    events: list[Event] = []
+    first = run(study(), tmp_path, executor="inline", on_event=events.append)
+    assert len(trained(events)) == first.trained == 2
+    assert [event.kind for event in events] == ["started", "epoch", "finished"] * 2
+    assert not first.failed
+    assert pd.read_csv(first.store.table_csv)["mse"].tolist() == first.table["mse"].tolist()
+    assert len(pd.read_csv(first.store.summary_csv)) == 2
+    assert len(pd.read_parquet(first.store.table_parquet)) == 2
+
+    events.clear()
+    assert run(study(), tmp_path, executor="inline", on_event=events.append).trained == 0
+    assert not events
+
+    gone = first.records[1].trial
+    shutil.rmtree(first.store.trials / gone)
+    third = run(study(), tmp_path, executor="inline", on_event=events.append)
+    assert trained(events) == [gone]
+    pd.testing.assert_frame_equal(third.table[DETERMINED], first.table[DETERMINED])  # to the last bit
+
+    events.clear()
+    wider = run(study(latent_dim=[2, 3, 4]), tmp_path, executor="inline", on_event=events.append)
+    assert [name for name in trained(events) if "latent_dim4" in name] == trained(events)
+    assert len(wider.table) == 3
+
+
+def test_processes_and_inline_agree_and_workers_end(tmp_path: Path) -> None:
+    inline = run(study(), tmp_path / "inline", executor="inline", threads=1)
+    pooled = run(study(), tmp_path / "pooled", executor="processes", workers=2, threads=1)
+    pd.testing.assert_frame_equal(inline.table[DETERMINED], pooled.table[DETERMINED])
+    assert not [child for child in psutil.Process().children() if "ablations" in " ".join(child.cmdline())]
+
+
+def test_a_failed_trial_is_a_row_and_stops_nobody(tmp_path: Path) -> None:
+    fixed = TABLE["fixed"] | {"output": "linear", "train.epochs": 2, "batch_size": 64}
+    axes = TABLE["axes"] | {"learning_rate": [1e-3, 1e30], "latent_dim": [2]}
+    mixed = Study.from_dict(TABLE | {"axes": axes, "fixed": fixed})
+    outcome = run(mixed, tmp_path, executor="inline")
+    assert outcome.table["status"].tolist() == ["done", "diverged"]
+    assert "not finite in epoch 2" in outcome.table["reason"][1]
+    assert outcome.summary["n"].tolist() == [1, 0]
+    assert outcome.summary["failed"].tolist() == [0, 1]
+    assert len(outcome.failed) == 1
+    # It is tried again, and what is done is not.
+    again = run(mixed, tmp_path, executor="inline")
+    assert again.trained == 1
+
+
+def test_a_worker_that_dies_takes_one_trial_along(tmp_path: Path) -> None:
+    victim: list[str] = []
+
+    def kill(event: Event) -> None:
+        if event.kind == "started" and not victim:
+            victim.append(event.trial)
+            workers = [child for child in psutil.Process().children() if "ablations.executors._worker" in child.cmdline()]
+            os.kill(workers[0].pid, signal.SIGKILL)
+
+    outcome = run(study(), tmp_path, executor="processes", workers=1, on_event=kill)
+    by_name = {record.trial: record for record in outcome.records}
+    assert by_name.pop(victim[0]).reason == "the worker process died (SIGKILL, often for lack of memory)"
+    assert [record.status for record in by_name.values()] == ["done"]
+    assert run(study(), tmp_path, executor="inline").trained == 1
+
+
+def test_results_of_older_code_are_marked_and_retrained_when_asked(tmp_path: Path) -> None:
+    outcome = run(study(latent_dim=[2]), tmp_path, executor="inline")
+    file = outcome.store.trials / outcome.records[0].trial / "record.json"
+    record = json.loads(file.read_text())
+    record["code"]["vae"] = "older"
+    file.write_text(json.dumps(record))
+    again = run(study(latent_dim=[2]), tmp_path, executor="inline")
+    assert again.trained == 0
+    assert again.table["stale"].tolist() == [True]
+    fresh = run(study(latent_dim=[2]), tmp_path, executor="inline", refresh=True)
+    assert fresh.trained == 1
+    assert fresh.table["stale"].tolist() == [False]
+
+
+class Broken(Executor):
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        yield Event("finished", jobs[0].name, record=perform(jobs[0], 1))
+        raise KeyboardInterrupt
+
+
+def test_a_stopped_run_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXECUTORS._entries, "broken", Broken)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        run(study(), tmp_path, executor="broken")
+    assert len(pd.read_csv(tmp_path / "tiny" / "table.csv")) == 1
+
+
+def test_ctrl_c_stops_the_command_and_its_workers_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "long.toml"
+    file.write_text(
+        "[fixed]\nmodel = 'dense_vae'\nhidden_units = [8]\ndata.limit = 64\ndata.test_limit = 32\n[axes]\nlatent_dim = [2, 3]\n"
+        "epochs = [1, 2000]\n"
+    )
+    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    store = Store(tmp_path / "r" / "long")
+    deadline = time.monotonic() + 120
+    while not store.names() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert b"goes on from there" in output
+    assert b"Traceback" not in output
+    assert workers
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert len(make_plan(Study.load(file), store).missing) < 4
+    assert store.table_csv.is_file()
+
+
+def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="unknown executor 'procesess': did you mean 'processes'"):
+        run(study(), tmp_path, executor="procesess")
+    assert not list(tmp_path.iterdir())
+
+
+def test_cores_are_divided_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert crew_size("processes", None, None) == (8, 1)
+    assert crew_size("processes", 3, None) == (3, 2)
+    assert crew_size("processes", None, 4) == (2, 4)
+    assert crew_size("inline", None, None) == (1, 8)

@@ -1,0 +1,214 @@
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Never
+
+import numpy as np
+import pytest
+
+from vae.datasets import _load as loading
+from vae.datasets import load
+from vae.datasets._cache import Ledger, cache_folder, read_arrays, write_arrays
+from vae.spec import DataSpec
+
+ARRAYS = {"a": np.arange(600, dtype=np.uint8).reshape(10, 60), "b": np.arange(10)}
+
+
+def entry(cache: Path) -> Path:
+    (found,) = (cache / "arrays").iterdir()
+    return found
+
+
+def test_arrays_come_back_as_read_only_maps(cache: Path) -> None:
+    assert write_arrays("key", ARRAYS, {"names": ["é"]})
+    arrays, notes = read_arrays("key")
+    assert notes == {"names": ["é"]}
+    for name, array in ARRAYS.items():
+        assert np.array_equal(arrays[name], array)
+        assert not arrays[name].flags.writeable
+        assert not arrays[name].flags.owndata
+    assert entry(cache).name == "key"
+
+
+def test_what_was_never_kept_is_not_there() -> None:
+    assert read_arrays("key") is None
+
+
+def flip(folder: Path) -> None:
+    content = bytearray((folder / "a.npy").read_bytes())
+    content[-1] ^= 1
+    (folder / "a.npy").write_bytes(content)
+
+
+def cut(folder: Path) -> None:
+    (folder / "a.npy").write_bytes((folder / "a.npy").read_bytes()[:-10])
+
+
+def lose(folder: Path) -> None:
+    (folder / "b.npy").unlink()
+
+
+def garble(folder: Path) -> None:
+    (folder / "meta.json").write_text("[]")
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lose, garble])
+def test_a_damaged_entry_is_seen_and_replaced(damage: Callable[..., Any], cache: Path) -> None:
+    write_arrays("key", ARRAYS, {})
+    damage(entry(cache))
+    assert read_arrays("key") is None
+    assert write_arrays("key", ARRAYS, {})
+    assert np.array_equal(read_arrays("key")[0]["a"], ARRAYS["a"])
+    assert entry(cache).name == "key"
+
+
+def test_an_entry_copied_without_its_times_still_serves(cache: Path) -> None:
+    write_arrays("key", ARRAYS, {})
+    for path in entry(cache).iterdir():
+        os.utime(path)
+    assert np.array_equal(read_arrays("key")[0]["a"], ARRAYS["a"])
+
+
+def test_many_writers_at_once_leave_one_whole_entry(cache: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: write_arrays("key", ARRAYS, {}), range(40)))
+    assert entry(cache).name == "key"
+    assert np.array_equal(read_arrays("key")[0]["a"], ARRAYS["a"])
+
+
+def test_what_killed_writers_left_is_swept(cache: Path) -> None:
+    old, young = (cache / "arrays" / name for name in (".tmp-old", ".tmp-young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (1e9, 1e9))
+    write_arrays("key", ARRAYS, {})
+    assert not old.exists()
+    assert young.exists()
+
+
+@pytest.mark.parametrize("cache_is", ["a file", "below a file"])
+def test_without_a_cache_all_works_but_slower(
+    cache_is: str, cache: Path, install: Callable[..., Any], empty_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("mnist", empty_machine)
+    expected = load(DataSpec(name="mnist"))
+    blocked = cache.with_name("blocked")
+    blocked.write_text("")
+    monkeypatch.setenv("VAEBENCH_CACHE", str(blocked if cache_is == "a file" else blocked / "cache"))
+    for _ in range(2):
+        data = load(DataSpec(name="mnist"))
+        assert np.array_equal(data.train.images, expected.train.images)
+        assert data.checksum == expected.checksum
+
+
+def test_images_are_decoded_once_and_again_after_damage(
+    install: Callable[..., Any], empty_machine: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("mnist", empty_machine)
+    decoded = []
+    finished = loading._finished
+    monkeypatch.setattr(loading, "_finished", lambda *both: decoded.append(1) or finished(*both))
+    first = load(DataSpec(name="mnist"))
+    second = load(DataSpec(name="mnist", limit=20))
+    assert len(decoded) == 1  # the limit is taken from the same entry
+    flipped = entry(cache) / "train_images.npy"
+    content = flipped.read_bytes()
+    flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    third = load(DataSpec(name="mnist"))
+    assert len(decoded) == 2
+    assert np.array_equal(first.test.images, second.test.images)
+    assert np.array_equal(third.train.images[..., 0].ravel()[-1:], np.frombuffer(content[-1:], np.uint8))
+
+
+def test_an_entry_of_another_shape_is_not_trusted(
+    install: Callable[..., Any], empty_machine: Path, cache: Path
+) -> None:
+    install("mnist", empty_machine)
+    load(DataSpec(name="mnist"))
+    key = entry(cache).name
+    (entry(cache) / "meta.json").write_text("{}")
+    wrong = np.zeros((3, 4), np.float32)
+    write_arrays(key, {"train_images": wrong, "test_images": wrong}, {"class_names": []})
+    assert load(DataSpec(name="mnist")).shape == (28, 28, 1)
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache_folder() == Path(os.environ["VAEBENCH_CACHE"])
+    monkeypatch.delenv("VAEBENCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "vaebench"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored, by the standard
+    assert cache_folder() == Path.home() / ".cache" / "vaebench"
+
+    def homeless() -> Never:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder() is None
+    assert not write_arrays("key", ARRAYS, {})
+    assert read_arrays("key") is None
+
+
+@pytest.fixture
+def settled(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_text("one")
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+def ask(path: Path, answer: str) -> str:
+    ledger = Ledger(path.parent)
+    found = ledger.digest(path, lambda: answer)
+    ledger.save()
+    return found
+
+
+def test_the_ledger_remembers_by_size_and_time(settled: Path) -> None:
+    assert ask(settled, "first") == "first"
+    assert ask(settled, "second") == "first"
+    os.utime(settled, (1e9, 1e9 + 1))
+    assert ask(settled, "third") == "third"
+    settled.write_text("four")
+    os.utime(settled, (1e9, 1e9 + 1))
+    assert ask(settled, "fourth") == "fourth"
+
+
+def test_the_ledger_keeps_parts_apart(settled: Path) -> None:
+    ledger = Ledger(settled)
+    assert [ledger.digest(settled, lambda part=part: part, part) for part in ("a", "b", "a")] == ["a", "b", "a"]
+
+
+def test_a_file_just_written_is_not_remembered(settled: Path) -> None:
+    settled.write_text("two")
+    assert ask(settled, "first") == "first"
+    assert ask(settled, "second") == "second"
+
+
+@pytest.mark.parametrize("garbage", ["", "[1]", '{"a": 1}', "\x00"])
+def test_a_damaged_ledger_is_forgotten(garbage: str, settled: Path, cache: Path) -> None:
+    ask(settled, "first")
+    (file,) = (cache / "sha256").iterdir()
+    json.loads(file.read_text())
+    file.write_text(garbage)
+    assert ask(settled, "second") == "second"
+    assert ask(settled, "third") == "second"
+
+
+def test_a_full_disk_costs_the_cache_but_not_the_data(
+    settled: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(json, "dump", full)
+        assert ask(settled, "first") == "first"
+        patch.setattr(np, "save", full)
+        assert not write_arrays("key", ARRAYS, {})
+    assert ask(settled, "second") == "second"
+    assert [path for path in cache.rglob("*") if "tmp" in path.name] == []

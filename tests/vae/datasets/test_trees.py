@@ -1,0 +1,172 @@
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Never
+
+import pytest
+
+from vae.datasets._trees import content_digest, open_tree
+from vae.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("given", "listed"),
+    [
+        (["b.png", "a.JPG", "c.txt"], ["a.JPG", "b.png"]),
+        (["top/in/a.png", "top/in/b.png"], ["a.png", "b.png"]),
+        (["top/x/a.png", "top/y/b.png"], ["x/a.png", "y/b.png"]),
+        (["top/a.png", "top/x/b.png"], ["a.png", "x/b.png"]),
+        (["top/train/a.png", "top/test/b.png"], ["test/b.png", "train/a.png"]),
+        (["top/train/x/a.png", "top/train/x/b.png"], ["train/x/a.png", "train/x/b.png"]),
+        (["a.png", ".hidden.png", ".git/b.png", "__MACOSX/._a.png"], ["a.png"]),
+        (["weird ü [1]/a b.png", "-rf/%s.png"], ["-rf/%s.png", "weird ü [1]/a b.png"]),
+    ],
+)
+def test_a_folder_and_a_zip_file_list_the_same(
+    given: list[str], listed: list[str], tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    files = {name: name.encode() for name in given}
+    trees = open_tree(write(tmp_path / "folder", files)), open_tree(pack(tmp_path / "x.zip", files))
+    for tree in trees:
+        assert list(tree.names) == listed
+        with tree.reader() as read:
+            assert all(read(name).decode().endswith(name) for name in listed)
+    assert content_digest(trees[0]) == content_digest(trees[1])
+
+
+def test_the_digest_follows_names_contents_and_lists(tmp_path: Path, write: Callable[..., Any]) -> None:
+    def digest(**files: bytes) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        return content_digest(open_tree(write(folder, {f"{name}.png": content for name, content in files.items()})))
+
+    listing = tmp_path / "list.txt"
+    listing.write_text("x")
+    same = digest(a=b"1", b=b"2")
+    assert digest(b=b"2", a=b"1") == same
+    others = {same, digest(a=b"1", c=b"2"), digest(a=b"2", b=b"1"), digest(a=b"1"), digest(a=b"1", b=b"2", c=b"")}
+    assert len(others) == 5
+    tree = open_tree(write(tmp_path / "again", {"a.png": b"1", "b.png": b"2"}))
+    assert content_digest(tree) == same != content_digest(tree, [listing])
+
+
+def test_unchanged_files_are_not_hashed_again(
+    tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"a.png": b"1", "b.png": b"2"}
+    folder = write(tmp_path / "folder", files)
+    packed = pack(tmp_path / "x.zip", files)
+    for path in (*folder.iterdir(), packed):
+        os.utime(path, (1e9, 1e9))
+    trees = open_tree(folder), open_tree(packed)
+    first = [content_digest(tree) for tree in trees]
+
+    def refuse(*_: object) -> Never:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("vae.datasets._trees._Folder._read", refuse)
+    monkeypatch.setattr("vae.datasets._trees._read_member", refuse)
+    assert [content_digest(tree) for tree in trees] == first
+
+
+def test_links_that_leave_the_folder_are_refused(tmp_path: Path, write: Callable[..., Any]) -> None:
+    write(tmp_path / "elsewhere", {"secret.png": b"1"})
+    folder = write(tmp_path / "folder", {"a.png": b"1"})
+    (folder / "inside.png").symlink_to(folder / "a.png")
+    (folder / ".hidden").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(folder)
+    assert open_tree(tmp_path / "link").names == ("a.png", "inside.png")
+    for target in ("secret.png", ""):
+        link = folder / "b.png"
+        link.symlink_to(tmp_path / "elsewhere" / target)
+        with pytest.raises(DataError, match=r"b\.png is a link to .*elsewhere"):
+            open_tree(folder)
+        link.unlink()
+
+
+def test_a_link_in_a_circle_ends(tmp_path: Path, write: Callable[..., Any]) -> None:
+    folder = write(tmp_path / "folder", {"x/a.png": b"1"})
+    (folder / "x" / "again").symlink_to(folder)
+    assert open_tree(folder).names == ("a.png",)
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "C:/a.png", "..\\a.png"])
+def test_members_that_point_outside_are_refused(name: str, tmp_path: Path, pack: Callable[..., Any]) -> None:
+    with pytest.raises(DataError, match=r"points outside the zip file"):
+        open_tree(pack(tmp_path / "x.zip", {"b.png": b"", name: b""}))
+
+
+def test_a_member_there_twice_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.png", b"1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a.png", b"2")
+    with pytest.raises(DataError, match=r"'a\.png' is there twice"):
+        open_tree(tmp_path / "x.zip")
+
+
+def test_a_damaged_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    path = pack(tmp_path / "x.zip", {"a.png": b"content of a", "b.png": b"content of b"})
+    path.write_bytes(path.read_bytes().replace(b"content of b", b"c0ntent of b"))
+    with pytest.raises(DataError, match=r"x\.zip: b\.png: cannot be unpacked: Bad CRC"):
+        content_digest(open_tree(path))
+
+
+def test_an_encrypted_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    path = pack(tmp_path / "x.zip", {"a.png": b"a"})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.png: is encrypted"):
+        content_digest(open_tree(path))
+
+
+def test_a_file_too_large_is_not_read(
+    tmp_path: Path, write: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vae.datasets._trees._LARGEST_FILE", 9)
+    folder = write(tmp_path / "folder", {"a.png": b"x" * 10})
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"x" * 10)
+    for path in (folder, tmp_path / "x.zip"):
+        with pytest.raises(DataError, match=r"a\.png: .*more than the 9"):
+            content_digest(open_tree(path))
+
+
+def test_what_is_no_source_of_images_is_named(
+    tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    with pytest.raises(DataError, match="no such folder or zip file"):
+        open_tree(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"a\.png is a file, but no zip file"):
+        open_tree(write(tmp_path, {"a.png": b"x"}) / "a.png")
+    for path in (write(tmp_path / "folder", {"a.txt": b"x"}), pack(tmp_path / "x.zip", {"a.txt": b"x"})):
+        with pytest.raises(DataError, match=r"holds no image: looked for files ending in \.bmp .*\.webp"):
+            open_tree(path)
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path, write: Callable[..., Any]) -> None:
+    folder = write(tmp_path / "folder", {"a.png": b"1"})
+    tree = open_tree(folder)
+    (folder / "a.png").unlink()
+    with pytest.raises(DataError, match=r"a\.png: cannot be read: No such file"):
+        content_digest(tree)
+    with tree.reader() as read, pytest.raises(DataError, match="cannot be read: No such file"):
+        read("a.png")
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match="cannot be listed: Permission denied"):
+        open_tree(tmp_path)
+
+
+def test_a_damaged_zip_file_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    path = pack(tmp_path / "x.zip", {"a.png": b"1", "b.png": b"2"})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x09"))
+    with pytest.raises(DataError, match=r"x\.zip is no readable zip file"):
+        open_tree(path)
