@@ -1,0 +1,214 @@
+"""How every figure looks: one palette that colour-blind readers can tell apart, one type size, no state left behind."""
+
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from ablations.configurations import Grid
+from ablations.formatting import shorten
+from ablations.records import Record
+
+__all__ = [
+    "GREY",
+    "MARKERS",
+    "PALETTE",
+    "Canvas",
+    "Drawn",
+    "LeftOut",
+    "Loaders",
+    "as_rgb",
+    "class_name",
+    "log_scale",
+    "models_of",
+    "new_figure",
+    "palette",
+    "shown",
+    "styled",
+]
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C7A00")
+"""Okabe and Ito's colours (2008); their yellow is darkened, since a thin line of it is lost on white."""
+
+GREY = "#5f6673"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_STYLE: Mapping[str, Any] = {
+    "axes.edgecolor": "#9aa1ac",
+    "axes.grid": True,
+    "axes.labelcolor": "#2b2f36",
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#e6e8ec",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "pdf.fonttype": 42,
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",  # the same letters on a machine that lacks the font
+    "svg.hashsalt": "vaebench",
+    "text.parse_math": False,  # a class may be called $x$
+    "xtick.color": "#4a505a",
+    "xtick.labelsize": 8.5,
+    "ytick.color": "#4a505a",
+    "ytick.labelsize": 8.5,
+}
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """How a figure gets at what a trial left in files, and what an axis of the study is called.
+
+    Attributes:
+        history: the trial's curves, a row an epoch; empty where there are none.
+        arrays: the trial's pictures and points; empty where there are none.
+        cache: a folder for embeddings, which cost seconds; None computes them anew.
+    """
+
+    history: Callable[[Record], pd.DataFrame]
+    arrays: Callable[[Record], Mapping[str, NDArray[Any]]]
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with the words that belong to it.
+
+    Attributes:
+        key: its file's stem.
+        title: a line.
+        caption: what is seen, how it was made.
+        alt: what it shows, with numbers, for who cannot see it.
+        figure: the drawing.
+        pictures: made of images, to be embedded as PNG; else lines, as SVG.
+    """
+
+    key: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+    pictures: bool = False
+
+    def save(self, suffix: str) -> bytes:
+        """Return the figure as `svg`, `png` or `pdf`: same drawing, same bytes."""
+        buffer = io.BytesIO()
+        dates: dict[str, dict[str, Any]] = {
+            "svg": {"Date": None},
+            "pdf": {"CreationDate": None},
+            "png": {"Software": None},
+        }
+        with styled():
+            if self.figure.get_layout_engine() is not None:
+                self.figure.draw_without_rendering()  # the layout, once for all formats
+                self.figure.set_layout_engine("none")
+            self.figure.savefig(buffer, format=suffix, dpi=170, metadata=dates[suffix])
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A figure that cannot be drawn, and why."""
+
+    title: str
+    reason: str
+
+
+Canvas = tuple[Figure, list[Axes]]
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the project's settings and leave the caller's as they were."""
+    settings: Any = dict(_STYLE)  # Matplotlib types its settings by name, newer versions only
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(panels: int, *, columns: int = 3, size: tuple[float, float] = (3.0, 2.6), share: bool = True) -> Canvas:
+    """Return a figure with so many axes in a grid; `size` is one panel's in inches."""
+    across = min(panels, columns)
+    down = math.ceil(panels / across)
+    layout = ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.07)
+    figure = Figure(figsize=(max(size[0] * across + 0.4, 5.2), size[1] * down + 0.4), layout=layout)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(down, across, squeeze=False, sharex=share, sharey=share)
+    every = list(grid.flat)
+    for unused in every[panels:]:
+        unused.remove()
+    for axes in every[:panels]:  # each panel can be read by itself, also above an empty place
+        axes.tick_params(labelbottom=True)
+    return figure, every[:panels]
+
+
+def shown(text: str, limit: int = 28) -> str:
+    """Return text that the figures' font can draw: short, on one line, unknown characters marked."""
+    return "".join(char if ord(char) in _drawable() else _UNKNOWN for char in shorten(text, limit))
+
+
+@lru_cache(maxsize=1)
+def _drawable() -> frozenset[int]:
+    path = font_manager.findfont("DejaVu Sans")
+    return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def class_name(record: Record, label: int) -> str:
+    """Return the class' name, or its number where the data set names none."""
+    names: Sequence[object] = record.data.get("class_names") or ()
+    return str(names[label]) if 0 <= label < len(names) else str(label)
+
+
+def palette(names: Sequence[str]) -> dict[str, str]:
+    """Give each name a colour, the same in every figure that is handed the same names."""
+    return {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+
+
+def log_scale(axis: Axis) -> None:
+    """Make an axis logarithmic with plain numbers at its ticks (text such as $10^2$ is not parsed here)."""
+    if isinstance(axis, XAxis):
+        axis.axes.set_xscale("log")
+    else:
+        axis.axes.set_yscale("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def as_rgb(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return (n, h, w, c) images as (n, h, w, 3): one channel is grey, of more than three the first three are taken."""
+    images = np.asarray(images, dtype=np.uint8)
+    if images.ndim == 3:  # noqa: PLR2004 - without a channel axis
+        images = images[..., None]
+    channels = images.shape[-1]
+    return images[..., :3] if channels >= 3 else np.repeat(images[..., :1], 3, axis=-1)  # noqa: PLR2004 - red, green, blue
+
+
+def models_of(grid: Grid) -> dict[str, str]:
+    """Give each model of the study its colour."""
+    return palette(list(dict.fromkeys(one.model for one in grid.configurations)))

@@ -1,0 +1,177 @@
+"""The one place where a number becomes text: HTML, LaTeX, captions and sentences all print what this module returns."""
+
+import json
+import math
+import re
+import statistics
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ablations.quantities import axis_label, quantity
+
+__all__ = [
+    "ABSENT",
+    "NBSP",
+    "Formats",
+    "Spread",
+    "clean",
+    "count",
+    "percent",
+    "setting",
+    "shorten",
+    "spread",
+    "value_text",
+]
+
+ABSENT = "–"  # noqa: RUF001 - an en dash stands for "does not apply"
+_MINUS = "\N{MINUS SIGN}"
+NBSP = "\N{NO-BREAK SPACE}"
+"""Between a number and what belongs to it."""
+
+_BLANKS = re.compile(rf"[^\S{NBSP}]+")
+_UNSEEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]")
+_PERCENT_WHOLE = 100.0
+_MAX_DECIMALS = 8
+_ROUNDING = 1e-6
+_SHORT = {"latent_dim": "latent", "kl_weight": "KL", "ssim_weight": "SSIM", "learning_rate": "rate"}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, sample standard deviation (ddof=1; NaN when n < 2) and number of some values."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Summarise values; those that are None or NaN have been left out by the caller.
+
+    >>> spread([1.0, 3.0]).mean
+    2.0
+    """
+    kept = [float(value) for value in values]
+    if not kept:
+        return Spread(math.nan, math.nan, 0)
+    if not all(math.isfinite(value) for value in kept):
+        return Spread(math.nan, math.nan, len(kept))
+    return Spread(statistics.fmean(kept), statistics.stdev(kept) if len(kept) > 1 else math.nan, len(kept))
+
+
+@dataclass(frozen=True)
+class Formats:
+    """How many decimals each column is printed with: one number for a column, so that its digits line up."""
+
+    decimals: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, columns: Mapping[str, Iterable[float]]) -> "Formats":
+        """Choose decimals such that the column's median shows its quantity's significant digits."""
+        chosen = {}
+        for name, values in columns.items():
+            sizes = sorted(abs(value) for value in values if math.isfinite(value) and value)
+            digits = quantity(name).digits
+            if not sizes or digits == 0:
+                chosen[name] = 0
+                continue
+            leading = math.floor(math.log10(sizes[len(sizes) // 2]))
+            chosen[name] = min(max(digits - 1 - leading, 0), _MAX_DECIMALS)
+        return cls(chosen)
+
+    def number(self, name: str, value: float | None, *, sign: bool = False) -> str:
+        """Return the value with the column's decimals, or the sign of absence."""
+        if value is None:
+            return ABSENT
+        if math.isnan(value):
+            return "NaN"
+        if math.isinf(value):
+            return "∞" if value > 0 else f"{_MINUS}∞"
+        text = f"{value:{'+' if sign else ''},.{self.decimals.get(name, 4)}f}"
+        return text.replace("-", _MINUS)
+
+    def spread(self, name: str, of: Spread) -> str:
+        """Return `mean ± standard deviation`, or the mean alone where one seed gives no spread."""
+        mean = self.number(name, of.mean if of.n else None)
+        what = quantity(name)
+        if math.isnan(of.sd) or what.digits == 0 or (what.fixed and of.sd <= _ROUNDING * abs(of.mean)):
+            return mean
+        return f"{mean}{NBSP}±{NBSP}{self.number(name, of.sd)}"
+
+    def with_unit(self, name: str, of: Spread | float) -> str:
+        """Return the number (or spread) with its unit."""
+        text = self.spread(name, of) if isinstance(of, Spread) else self.number(name, of)
+        unit = quantity(name).unit
+        return f"{text}{NBSP}{unit}" if unit and text != ABSENT else text
+
+
+def percent(part: float, whole: float, *, sign: bool = True) -> str:
+    r"""Return how far `part` is from `whole` in percent of `whole`; "" where that says nothing.
+
+    >>> percent(3.0, 4.0, sign=False)
+    '25\xa0%'
+    """
+    if not (math.isfinite(part) and math.isfinite(whole)) or whole == 0:
+        return ""
+    change = _PERCENT_WHOLE * (part - whole) / abs(whole)
+    change = change if sign else abs(change)
+    decimals = 0 if abs(change) >= 10 else 1  # noqa: PLR2004 - two significant digits
+    return f"{change:{'+' if sign else ''},.{decimals}f}".replace("-", _MINUS) + f"{NBSP}%"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "trial"), count(2, "trial")
+    ('1 trial', '2 trials')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def value_text(value: object) -> str:
+    """Return an axis' value as text; what does not apply is a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def setting(axis: str, value: object, *, short: bool = False) -> str:
+    """Return one setting in words: a name speaks for itself, a number needs its axis; `short` is for within a figure.
+
+    >>> setting("model", "conv"), setting("latent_dim", 8)
+    ('conv', 'latent size 8')
+    """
+    if axis in {"model", "dataset"}:
+        return str(value)
+    return f"{(_SHORT.get(axis) if short else None) or axis_label(axis)} {value_text(value)}"
+
+
+def clean(text: str, *, lines: bool = False) -> str:
+    """Drop control characters and invisible direction marks, which could hide or reorder what a page says.
+
+    Args:
+        text: from anywhere.
+        lines: keep line breaks and tabs; they become single spaces otherwise.
+    """
+    if not lines:
+        text = _BLANKS.sub(" ", text).strip()
+    text = _UNSEEN.sub("", text)
+    return "".join(
+        char for char in text if unicodedata.category(char) not in {"Cc", "Cs"} or (lines and char in "\n\t")
+    )
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return clean text of at most `limit` characters, cut with an ellipsis."""
+    text = clean(text)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

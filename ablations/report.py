@@ -1,0 +1,255 @@
+"""Records to a report: one HTML file that asks nothing of anyone, and the same in LaTeX and PDF."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from ablations import latex as tex
+from ablations.configurations import Grid
+from ablations.figures import Drawn, Embedding, LeftOut, Loaders, draw
+from ablations.formatting import clean, count
+from ablations.records import Record
+from ablations.sections import failures, provenance, summary_tables, trial_table
+from ablations.tables import write_atomically
+from ablations.wording import answer, seeds_note
+from vae.errors import VaebenchError
+
+__all__ = ["Rendered", "Source", "render", "templates"]
+
+_LETTERS = 121  # that fit a line of the printed tables
+_SUFFIXES = ("svg", "png", "pdf")
+_STATUSES = ("done", "failed", "interrupted", "skipped")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report is made of.
+
+    Attributes:
+        name: the study's.
+        title: its title; may be empty.
+        question: what it asks, in a sentence; may be empty.
+        spec_text: study.toml as run.
+        axes: axis -> values, seed last.
+        baseline: settings of the configurations that others are held against; may be empty.
+        command: the one command that repeats the study.
+        records: every trial's.
+        history: a trial's curves, a row an epoch; empty for one that failed.
+        arrays: a trial's pictures and points; empty for one that failed.
+        stale: names of trials made by older code.
+    """
+
+    name: str
+    title: str
+    question: str
+    spec_text: str
+    axes: Mapping[str, Sequence[object]]
+    baseline: Mapping[str, object]
+    command: str
+    records: Sequence[Record]
+    history: Callable[[Record], pd.DataFrame]
+    arrays: Callable[[Record], Mapping[str, np.ndarray[Any, Any]]]
+    stale: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was written.
+
+    Attributes:
+        html: the report.
+        tex: its LaTeX source; None where it was not asked for.
+        pdf: compiled from it; None where that was not possible.
+        no_pdf: why there is no PDF, in a line; "" where there is one.
+        figures: every figure's files.
+        left_out: the figures that could not be drawn, and why.
+    """
+
+    html: Path
+    tex: Path | None
+    pdf: Path | None
+    no_pdf: str
+    figures: tuple[Path, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A figure in its files, as templates want it."""
+
+    drawn: Drawn
+    stem: str
+    number: int
+    uri: Markup
+
+    @property
+    def pdf(self) -> tex.Tex:
+        return tex.Tex(f"figures/{self.stem}.pdf")
+
+
+def render(source: Source, folder: Path, *, latex: bool = True, embedding: Embedding = "tsne") -> Rendered:
+    """Write `index.html`, `figures/` and, where `latex` is set, `report.tex` and `report.pdf`.
+
+    Args:
+        source: what to report.
+        folder: where to; made if missing.
+        latex: write the LaTeX report and compile it where latexmk is installed.
+        embedding: `tsne` or `pca`, for latent maps of more than two dimensions.
+
+    Raises:
+        VaebenchError: there is no record to report.
+    """
+    if not source.records:
+        raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
+    grid = Grid.of(source.records, source.stale)
+    loaders = Loaders(source.history, source.arrays, folder / ".cache")
+    drawn = list(draw(grid, loaders, embedding=embedding))
+    placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
+    left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
+    content = _content(source, grid) | {"figures": placed, "left_out": left_out}
+    html = folder / "index.html"
+    write_atomically(html, _html(content).encode())
+    paper = pdf = None
+    no_pdf = "LaTeX was not asked for"
+    for old in ("report.tex", "report.pdf"):  # they would show other numbers
+        (folder / old).unlink(missing_ok=True)
+    if latex:
+        paper = folder / "report.tex"
+        write_atomically(paper, _latex(content).encode())
+        compiled = tex.compile_pdf(paper, epoch=_epoch(source.records))
+        no_pdf = compiled.reason
+        pdf = folder / "report.pdf" if compiled.pdf else None
+        if pdf is not None and compiled.pdf is not None:
+            write_atomically(pdf, compiled.pdf)
+    return Rendered(html, paper, pdf, no_pdf, files, left_out)
+
+
+def templates() -> Path:
+    """Return the folder of templates: inside the installed package, or at the top of the checkout.
+
+    Raises:
+        VaebenchError: neither is there.
+    """
+    here = Path(__file__).resolve().parent
+    places = [here / "report_templates", here.parent / "report_templates"]
+    for place in places:
+        if (place / "report.html.j2").is_file():
+            return place
+    raise VaebenchError(f"no report templates: looked in {places[0]} and {places[1]}; install vaebench again")
+
+
+def _content(source: Source, grid: Grid) -> dict[str, Any]:
+    counted = Counter(record.status for record in source.records)
+    status = [
+        f"{counted[name]:,} {name}" for name in (*_STATUSES, *sorted(set(counted) - {*_STATUSES})) if counted[name]
+    ]
+    stale = sum(record.trial in source.stale for record in source.records)
+    status += [f"{stale:,} made by older code (stale)"] if stale else []
+    return {
+        "name": clean(source.name),
+        "title": clean(source.title) or clean(source.name),
+        "question": clean(source.question),
+        "command": clean(source.command),
+        "spec_text": clean(source.spec_text, lines=True),
+        "trials": count(len(source.records), "trial"),
+        "configurations": count(len(grid.configurations), "configuration"),
+        "status": ", ".join(status),
+        "seeds_note": seeds_note(grid),
+        "failures": failures(source.records),
+        "answers": answer(grid, source.baseline),
+        "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
+        "summaries": summary_tables(grid),
+        "trial_table": trial_table(grid, source.records, source.stale),
+        "provenance": provenance(source.records),
+    }
+
+
+def _save(drawn: Iterable[Drawn], folder: Path) -> tuple[list[_Placed], tuple[Path, ...]]:
+    placed: list[_Placed] = []
+    files: list[Path] = []
+    for number, one in enumerate(drawn, start=1):
+        stem = _stem(one.key, {other.stem for other in placed})
+        saved = {suffix: one.save(suffix) for suffix in _SUFFIXES}
+        for suffix, content in saved.items():
+            files.append(folder / f"{stem}.{suffix}")
+            write_atomically(files[-1], content)
+        suffix, kind = ("png", "image/png") if one.pictures else ("svg", "image/svg+xml")
+        uri = Markup(f"data:{kind};base64,{base64.b64encode(saved[suffix]).decode()}")  # noqa: S704 - base64 alone
+        placed.append(_Placed(one, stem, number, uri))
+    for old in folder.glob("*") if folder.is_dir() else ():
+        if old.suffix[1:] in _SUFFIXES and old not in files:
+            with suppress(OSError):  # one that an earlier report had and this one has not
+                old.unlink()
+    return placed, tuple(files)
+
+
+def _stem(key: str, taken: Collection[str]) -> str:
+    """Return a file name that every system and LaTeX can read."""
+    stem = re.sub(r"[^a-z0-9]+", "-", key.casefold()).strip("-")[:60] or "figure"
+    return stem if stem not in taken else f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}-{len(taken)}"
+
+
+def _html(content: Mapping[str, Any]) -> str:
+    folder = templates()
+    style = (folder / "style.css").read_text("utf-8")
+    script = (folder / "table.js").read_text("utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        **content,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _latex(content: Mapping[str, Any]) -> str:
+    environment = jinja2.Environment(  # noqa: S701 - every value passes tex.escape, as finalize
+        loader=jinja2.FileSystemLoader(templates()),
+        block_start_string=r"\BLOCK{",
+        block_end_string="}",
+        variable_start_string=r"\VAR{",
+        variable_end_string="}",
+        comment_start_string=r"\REM{",
+        comment_end_string="}",
+        undefined=jinja2.StrictUndefined,
+        finalize=tex.escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    printed = {
+        "summaries": [table.narrow(_LETTERS, tex.printable) for table in content["summaries"]],
+        "trial_table": content["trial_table"].narrow(_LETTERS, tex.printable),
+        "listing": tex.listing(content["spec_text"]),
+    }
+    return environment.get_template("report.tex.j2").render(**{**content, **printed})
+
+
+def _epoch(records: Sequence[Record]) -> int:
+    dates = sorted(record.finished for record in records if record.finished)
+    try:
+        return int(datetime.fromisoformat(dates[-1]).timestamp()) if dates else 0
+    except ValueError:
+        return 0

@@ -1,0 +1,180 @@
+"""Records to tables: one row a trial, one row a configuration; files that no reader can see half-written."""
+
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ablations.configurations import SEED, measured
+from ablations.formatting import spread
+from ablations.quantities import order
+from ablations.records import Record
+
+__all__ = ["CONFIDENCE", "csv_text", "summary", "table", "write", "write_atomically"]
+
+CONFIDENCE = 0.95
+"""Of the intervals for a mean over seeds: Student's t, two-sided."""
+
+_TEXT = ("status", "reason", "trial", "digest", "code", "git", "started", "finished")
+_BEFORE = ("status", "reason", "stale")
+_AFTER = ("trial", "digest", "code", "git", "started", "finished")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFrame:
+    """Return one row a trial, failed ones included.
+
+    Columns: the axes in the study's order, `status`, `reason`, `stale`, every metric and timing, then the trial's
+    name, digest, source hash, commit and dates. A column of mixed types becomes text, so that parquet can hold it.
+    """
+    axes = list(dict.fromkeys(axis for record in records for axis in record.axes))
+    axes.sort(key=lambda axis: axis == SEED)
+    numbers = [measured(record) for record in records]
+    names = [name for name in order({name for row in numbers for name in row}) if name not in axes]
+    columns: dict[str, pd.Series[Any]] = {}
+    for axis in axes:
+        columns[axis] = _typed([record.axes.get(axis) for record in records])
+    fixed: dict[str, list[Any]] = {
+        "status": [record.status for record in records],
+        "reason": [record.reason for record in records],
+        "stale": [record.trial in stale for record in records],
+        "trial": [record.trial for record in records],
+        "digest": [record.digest for record in records],
+        "code": [_text_or_none(record.code.get("vae")) for record in records],
+        "git": [_text_or_none(record.code.get("git")) for record in records],
+        "started": [record.started or None for record in records],
+        "finished": [record.finished or None for record in records],
+    }
+    for name in _BEFORE:
+        columns.setdefault(name, _typed(fixed[name], text=name in _TEXT))
+    for name in names:
+        columns[name] = pd.Series([row.get(name, math.nan) for row in numbers], dtype="float64")
+    for name in _AFTER:
+        columns.setdefault(name, _typed(fixed[name], text=True))
+    return pd.DataFrame(columns)
+
+
+def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a configuration: each number's mean, standard deviation and interval over the seeds.
+
+    For a number `m` the columns are `m_mean`, `m_sd` (ddof=1, empty for one seed) and the 95 % t interval of the mean,
+    `m_low` to `m_high`. `n` counts the trials behind the means, `failed` those that left no metrics, `stale` those made
+    by older code; stale trials enter a mean only where the configuration has no others.
+
+    Args:
+        trials: from `table`.
+        axes: the axes' names; `seed` is left out of the key.
+    """
+    key = [axis for axis in axes if axis != SEED and axis in trials.columns]
+    known = {*axes, SEED, *_BEFORE, *_AFTER}
+    numbers = [name for name in trials.columns if name not in known and pd.api.types.is_float_dtype(trials[name])]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(trials[key].itertuples(index=False, name=None)):
+        groups.setdefault(tuple(_cell_key(value) for value in row), []).append(place)
+    firsts = [places[0] for places in groups.values()]
+    frame = trials[key].iloc[firsts].reset_index(drop=True)
+    rows = [_summarise(trials.iloc[places], numbers) for places in groups.values()]
+    return pd.concat([frame, pd.DataFrame(rows, index=frame.index)], axis="columns")
+
+
+def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:
+    done = group[group["status"] == "done"]
+    fresh = done[~done["stale"].astype(bool)]
+    used = fresh if len(fresh) else done
+    row: dict[str, float] = {"n": len(used), "failed": len(group) - len(done), "stale": len(done) - len(fresh)}
+    for name in numbers:
+        # Where some seeds have the number and one has NaN the mean is NaN; where no seed has it, it does not apply.
+        values = used[name].to_numpy(dtype=float)
+        found = spread([] if np.isnan(values).all() else values)
+        half = math.nan
+        if found.n > 1:
+            half = float(stats.t.ppf((1 + CONFIDENCE) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
+        row |= {f"{name}_mean": found.mean, f"{name}_sd": found.sd}
+        row |= {f"{name}_low": found.mean - half, f"{name}_high": found.mean + half}
+    return row
+
+
+def write(trials: pd.DataFrame, configurations: pd.DataFrame, paths: Mapping[str, Path]) -> None:
+    """Write the tables, each atomically.
+
+    Args:
+        trials: from `table`.
+        configurations: from `summary`.
+        paths: where to: `table_csv`, `table_parquet`, `summary_csv`.
+    """
+    write_atomically(paths["table_csv"], csv_text(trials).encode())
+    buffer = io.BytesIO()
+    trials.to_parquet(buffer, index=False)
+    write_atomically(paths["table_parquet"], buffer.getvalue())
+    write_atomically(paths["summary_csv"], csv_text(configurations).encode())
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a table as CSV with all digits of its numbers.
+
+    A text cell or heading that a spreadsheet would take for a formula gets a leading apostrophe.
+    """
+    safe = frame.copy()
+    for name in safe.columns:
+        if not (pd.api.types.is_numeric_dtype(safe[name]) or pd.api.types.is_bool_dtype(safe[name])):
+            safe[name] = pd.Series([_defused(cell) for cell in safe[name]], index=safe.index, dtype=object)
+    safe.columns = pd.Index([_defused(name) for name in safe.columns])
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds either the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _defused(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    safe = f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return safe.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR is not quoted, and would end the row for readers
+
+
+def _cell_key(value: Any) -> str:
+    return "" if value is None or value is pd.NA or value != value else f"{type(value).__name__} {value}"  # noqa: PLR0124 - NaN
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _typed(values: Sequence[Any], *, text: bool = False) -> "pd.Series[Any]":
+    """Return a column of one type that survives parquet: a missing whole number must not turn 16 into 16.0."""
+    kinds = {type(value) for value in values if value is not None}
+    missing = any(value is None for value in values)
+    if not text and kinds == {bool}:
+        return pd.Series(values, dtype="boolean" if missing else "bool")
+    if not text and kinds == {int}:
+        return pd.Series(values, dtype="Int64" if missing else "int64")
+    if not text and kinds and kinds <= {int, float}:
+        return pd.Series([math.nan if value is None else value for value in values], dtype="float64")
+    return pd.Series([None if value is None else _plain(value) for value in values], dtype=object)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False, default=str)

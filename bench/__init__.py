@@ -1,0 +1,1 @@
+"""How fast: benchmarks of the harness itself, run by `nox -s bench`."""

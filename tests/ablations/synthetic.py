@@ -1,0 +1,240 @@
+"""A study as the harness would leave it, made of real digits and PCA in a second: no model is trained."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
+
+from ablations.records import Record
+from ablations.report import Source
+
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>",
+    r"\input{/etc/passwd} $x^2_1$ 100% & #1 ~ {open",
+    "../../etc/passwd\0\x1b[31m",
+    "line one\nline two\r\n\tline three",
+    "\N{PILE OF POO} family \U0001f468\u200d\U0001f469\u200d\U0001f467 日本語",
+    "\u202eevil\u202c \u05e9\u05dc\u05d5\u05dd عربى",
+    "x" * 300,
+    "=cmd|' /C calc'!A0",
+    "\"quoted\" 'single' `tick` -- --- ?` !`",
+    "Ünïcödé ﬁ ½ naïve Łódź √∑",
+)
+_EFFECT = {"dense": 1.12, "conv": 0.78, "conv-paper": 0.84}
+
+
+@dataclass
+class Demo:
+    """Records with their files, and the source of a report made of them."""
+
+    records: list[Record] = field(default_factory=list)
+    histories: dict[str, pd.DataFrame] = field(default_factory=dict)
+    arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    axes: dict[str, list[object]] = field(default_factory=dict)
+
+    def source(self, **changes: object) -> Source:
+        settings: dict[str, object] = {
+            "name": "digits",
+            "title": "Latent size, KL weight and the SSIM term on handwritten digits",
+            "question": "Which latent size and which KL weight, does the SSIM term help, and at what cost?",
+            "spec_text": 'name = "digits"\n[axes]\nlatent_dim = [2, 8, 16]\n',
+            "axes": self.axes,
+            "baseline": {"model": "dense"},
+            "command": "vaebench run digits --results results",
+            "records": self.records,
+            "history": lambda record: self.histories.get(record.trial, pd.DataFrame()),
+            "arrays": lambda record: self.arrays.get(record.trial, {}),
+        }
+        return Source(**(settings | changes))
+
+
+def demo(  # noqa: PLR0913 - a study's axes
+    *,
+    dataset: str = "digits",
+    models: Sequence[str] = ("dense", "conv", "conv-paper"),
+    latents: Sequence[int] = (2, 8, 16),
+    weights: Sequence[float] = (1e-4, 1e-2),
+    ssim_weights: Sequence[float] = (0.0, 1.0),
+    seeds: Sequence[int] = (0, 1),
+    class_names: Sequence[str] = tuple("0123456789"),
+    broken: bool = True,
+) -> Demo:
+    """Make a study on scikit-learn's digits; one trial diverged where `broken` is set."""
+    made = Demo(
+        axes={
+            "dataset": [dataset],
+            "model": list(models),
+            "latent_dim": list(latents),
+            "kl_weight": list(weights),
+            "ssim_weight": list(ssim_weights),
+            "seed": list(seeds),
+        },
+    )
+    digits = load_digits()
+    images, labels = digits.images / 16.0, digits.target
+    for model, latent, weight, ssim_weight, seed in product(models, latents, weights, ssim_weights, seeds):
+        if model == "dense" and (weight != weights[0] or ssim_weight):
+            continue
+        axes = {
+            "dataset": dataset,
+            "model": model,
+            "latent_dim": latent,
+            "kl_weight": None if model == "dense" else weight,
+            "ssim_weight": ssim_weight,
+            "seed": seed,
+        }
+        _trial(made, axes, (images, labels), list(class_names))
+    if broken and len(made.records) > 3:
+        made.records[-3] = _failed(made, made.records[-3])
+    return made
+
+
+@lru_cache(maxsize=1)
+def _components() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images = load_digits().images / 16.0
+    flat = images.reshape(len(images), -1)
+    mean = flat.mean(axis=0)
+    return flat, mean, np.linalg.svd(flat - mean, full_matrices=False)[2]
+
+
+def _failed(made: Demo, record: Record) -> Record:
+    made.histories.pop(record.trial, None)
+    made.arrays.pop(record.trial, None)
+    parts = {**vars(record), "status": "failed", "reason": "DivergedError: loss is NaN in epoch 4, step 117"}
+    return Record(**{**parts, "metrics": {}, "timings": {}})
+
+
+def _trial(made: Demo, axes: Mapping[str, object], data: tuple[np.ndarray, np.ndarray], names: list[str]) -> None:
+    text = "-".join(str(value) for value in axes.values())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    rng = np.random.default_rng(int(digest[:8], 16))
+    model, latent, weight, ssim_weight = (axes[name] for name in ("model", "latent_dim", "kl_weight", "ssim_weight"))
+    flat, mean, directions = _components()
+    z = (flat - mean) @ directions[:latent].T
+    pca = float(((z @ directions[:latent] + mean - flat) ** 2).mean())
+    factor = _EFFECT.get(str(model), 1.0) * (1 + 6 * float(weight or 0)) * (1 + 0.01 * float(ssim_weight))
+    mse = pca * factor * (1 + 0.012 * rng.standard_normal())
+    vae = weight is not None
+    kl = float(latent * (1.1 if weight == 1e-2 else 4.9) * (1 + 0.02 * rng.standard_normal())) if vae else None
+    seconds = (
+        {"dense": 3.1, "conv": 14.2}.get(str(model), 39.0) * (1 + 0.05 * rng.random()) * (1 + 0.3 * float(ssim_weight))
+    )
+    trial = f"{hashlib.sha256(str(axes['dataset']).encode()).hexdigest()[:4]}-{model}-{latent}-{digest[:8]}"
+    made.records.append(
+        Record(
+            trial=trial,
+            digest=digest,
+            axes=dict(axes),
+            status="done",
+            spec={"data": {"name": axes["dataset"]}, "model": {"name": model, "latent_dim": latent}},
+            metrics={
+                "mse": mse,
+                "sse": mse * 64,
+                "psnr": -10 * float(np.log10(mse)),
+                "ssim": 1 - 7.5 * mse * (1 - 0.12 * float(ssim_weight)) + 0.001 * rng.standard_normal(),
+                "kl": kl,
+                "active_units": float(latent),
+                "knn_accuracy": 0.985 - 2.2 * pca * (1 + 0.02 * rng.standard_normal()),
+                "pca_mse": pca,
+                "sigma": float(np.sqrt(float(weight) / 2)) if vae else None,
+                "posterior_scale": 1.0 + float(rng.random()) if vae else None,
+                "parameters": {"dense": 13_000, "conv": 211_000}.get(str(model), 590_000) + 1025 * latent,
+                "flops_per_image": {"dense": 26_000, "conv": 2_100_000}.get(str(model), 9_800_000) + 2050 * latent,
+            },
+            timings={
+                "train_seconds": seconds,
+                "first_step_seconds": seconds * 0.08,
+                "seconds_per_epoch": seconds / 12,
+                "images_per_second": 12 * 1257 / seconds,
+                "eval_seconds": 0.4 + 0.1 * rng.random(),
+                "peak_rss_mb": 812.0 + 10 * rng.random(),
+            },
+            environment={
+                "machine": "x86_64, 2 cores",
+                "system": "Linux",
+                "versions": {"python": "3.11.7", "keras": "3.15.0", "numpy": "2.4.0"},
+                "threads": 1,
+                "device": "CPU",
+            },
+            data={
+                "name": axes["dataset"],
+                "checksum": "sha256:" + hashlib.sha256(b"digits").hexdigest(),
+                "licence": "CC BY 4.0",
+                "source": "https://example.org/digits",
+                "shape": [8, 8, 1],
+                "train_images": 1257,
+                "test_images": 540,
+                "class_names": names,
+            },
+            code={"vae": "4f1c0d2e" * 8, "git": None},
+            started="2025-03-01T10:00:00+00:00",
+            finished="2025-03-01T10:01:40+00:00",
+        ),
+    )
+    made.histories[trial] = _history(axes, mse, kl, rng)
+    made.arrays[trial] = _arrays(data, z, (directions[:latent], mean), rng, vae=vae, noise=float(np.sqrt(mse)))
+
+
+def _history(axes: Mapping[str, object], mse: float, kl: float | None, rng: np.random.Generator) -> pd.DataFrame:
+    epoch = np.arange(1, 13)
+    curve = mse * 64 * (1 + 6 * np.exp(-epoch / 2.2)) * (1 + 0.01 * rng.standard_normal(12))
+    frame = {"epoch": epoch, "reconstruction": curve * 1.04, "val_reconstruction": curve}
+    if kl is not None:
+        rise = kl * (1 - np.exp(-epoch / 1.8))
+        frame |= {"kl": rise, "val_kl": rise * 0.99, "kl_weight": np.full(12, axes["kl_weight"])}
+    if axes["ssim_weight"]:
+        frame |= {"ssim": curve / 40, "val_ssim": curve / 41, "ssim_weight": np.ones(12)}
+    frame |= {"loss": curve * 1.05, "val_loss": curve * 1.01, "seconds": np.full(12, 0.3)}
+    return pd.DataFrame(frame)
+
+
+def _arrays(
+    data: tuple[np.ndarray, np.ndarray],
+    z: np.ndarray,
+    plane: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    *,
+    vae: bool,
+    noise: float,
+) -> dict[str, np.ndarray]:
+    images, labels = data
+    directions, mean = plane
+
+    def decode(points: np.ndarray) -> np.ndarray:
+        flat = points @ directions + mean
+        return np.round(255 * np.clip(flat, 0, 1)).astype(np.uint8).reshape(*points.shape[:-1], 8, 8, 1)
+
+    firsts = np.array([int(np.flatnonzero(labels == label)[0]) for label in range(10)])
+    ends = np.array([[0, 1], [3, 8], [4, 7]])
+    share = np.linspace(0, 1, 9)[None, :, None]
+    walks = (1 - share) * z[firsts[ends[:, 0]]][:, None] + share * z[firsts[ends[:, 1]]][:, None]
+    arrays = {
+        "examples": np.round(255 * images[firsts]).astype(np.uint8)[..., None],
+        "example_labels": labels[firsts],
+        "reconstructions": decode(z[firsts] + 0.3 * noise * rng.standard_normal((10, z.shape[1]))),
+        "interpolations": decode(walks),
+        "interpolation_labels": ends,
+        "z_mean": z[:400].astype(np.float32),
+        "z_labels": labels[:400],
+        "sse_per_image": (noise**2 * 64 * rng.random(540)).astype(np.float32),
+    }
+    if vae:
+        arrays["samples"] = decode(rng.standard_normal((32, z.shape[1])) * z.std(axis=0))
+        arrays["kl_per_dimension"] = rng.random(z.shape[1]).astype(np.float32)
+    return arrays
+
+
+def joined(*demos: Demo) -> Demo:
+    """Return one study of several data sets."""
+    whole = Demo(axes=dict(demos[0].axes))
+    whole.axes["dataset"] = [name for one in demos for name in one.axes["dataset"]]
+    for one in demos:
+        whole.records += one.records
+        whole.histories |= one.histories
+        whole.arrays |= one.arrays
+    return whole

@@ -1,0 +1,68 @@
+"""What every test shares: a quiet, offline, headless environment, and skips that are failures on CI."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+__all__ = ["require_data", "require_program"]
+
+ON_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+# Before any test module imports TensorFlow, Keras, Matplotlib or vae, which read these once.
+CACHE = Path(tempfile.mkdtemp(prefix="vaebench-tests-"))
+os.environ.update(
+    VAEBENCH_CACHE=str(CACHE),  # no test reads or fills the user's own cache
+    VAEBENCH_OFFLINE="1",  # a test that needs the network is no test
+    TF_CPP_MIN_LOG_LEVEL="3",
+    MPLBACKEND="Agg",
+)
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# The first example of a property may import TensorFlow or compile a graph: no deadline. On CI the examples are the
+# same each time, so that a red run is the change's doing.
+settings.register_profile("vaebench", deadline=None, derandomize=ON_CI)
+settings.load_profile("vaebench")
+
+
+def pytest_unconfigure() -> None:
+    """Remove the cache made for this run."""
+    shutil.rmtree(CACHE, ignore_errors=True)
+
+
+def missing(reason: str) -> None:
+    """Skip the test; on continuous integration, which installs everything, fail it."""
+    if ON_CI:
+        pytest.fail(f"{reason}; CI installs it, so this is no reason to skip", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[..., str]:
+    """Return a function: the path of the first of these programs that is installed, else the test is skipped."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            if path := shutil.which(name):
+                return path
+        missing(f"needs a program that is not installed: {' or '.join(names)}")
+        raise AssertionError  # pytest has left already
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def require_data() -> Callable[[str | os.PathLike[str]], Path]:
+    """Return a function: the file or folder as a Path if it is there, else the test is skipped."""
+
+    def find(path: str | os.PathLike[str]) -> Path:
+        found = Path(path)
+        if not found.exists():
+            missing(f"needs data that is not there: {found}")
+        return found
+
+    return find

@@ -1,0 +1,236 @@
+"""The project as a whole: what its files promise of one another."""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from ablations.cli import main
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+VERSION = PYPROJECT["project"]["version"]
+LOCK = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+PYTHONS = [
+    classifier.rsplit(" ", 1)[-1]
+    for classifier in PYPROJECT["project"]["classifiers"]
+    if classifier.startswith("Programming Language :: Python :: 3.")
+]
+# The platform's own matter, not locked: see LOCKED_EXTRAS in noxfile.py.
+UNLOCKED_EXTRAS = {"gpu", "torch"}
+
+
+def named_requirements() -> Iterator[str]:
+    """Yield every requirement of pyproject.toml that the lock must answer."""
+    yield from PYPROJECT["build-system"]["requires"]
+    yield from PYPROJECT["project"]["dependencies"]
+    for extra, wanted in PYPROJECT["project"]["optional-dependencies"].items():
+        if extra not in UNLOCKED_EXTRAS:
+            yield from wanted
+    for group in PYPROJECT["dependency-groups"].values():
+        yield from group
+
+
+def locked(python: str) -> dict[str, Version]:
+    """Return name -> version as pip reads constraints.txt under that Python on Linux."""
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+        "os_name": "posix",
+    }
+    versions: dict[str, Version] = {}
+    for line in re.sub(r" *\\\n *", " ", LOCK).splitlines():
+        if line.startswith("#"):
+            continue
+        pin = Requirement(line.split(" --hash=", 1)[0])
+        if pin.marker is None or pin.marker.evaluate(environment):
+            name = canonicalize_name(pin.name)
+            assert name not in versions, f"{name} is pinned twice for Python {python}"
+            (specifier,) = pin.specifier
+            versions[name] = Version(specifier.version)
+    return versions
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_answers_pyproject(python: str) -> None:
+    versions = locked(python)
+    wanted = [Requirement(text) for text in named_requirements()]
+    assert wanted
+    lacking = []
+    for requirement in wanted:
+        version = versions.get(canonicalize_name(requirement.name))
+        if version is None or version not in requirement.specifier:
+            lacking.append(f"{requirement}: {version}")
+    assert lacking == [], "constraints.txt does not answer these: run `nox -s lock`"
+
+
+def test_lock_holds_names_versions_and_hashes_only() -> None:
+    pin = re.compile(r"[a-z0-9-]+==[\w.]+( ; [^\\]+)?( \\)?")
+    digest = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
+    lines = [line for line in LOCK.splitlines() if not line.startswith("#")]
+    assert lines
+    assert [line for line in lines if not (pin.fullmatch(line) or digest.fullmatch(line))] == []
+    unhashed = [line for line in lines if pin.fullmatch(line) and not line.endswith("\\")]
+    assert unhashed == []
+
+
+def test_the_lock_that_is_checked_is_the_lock_that_is_made() -> None:
+    (extras,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOCKED_EXTRAS"
+    )
+    assert set(extras) | UNLOCKED_EXTRAS == set(PYPROJECT["project"]["optional-dependencies"])
+
+
+def modules() -> Iterator[str]:
+    """Yield the import name of every module of the three packages."""
+    for package in ("vae", "ablations", "bench"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if (path.parent / "__init__.py").exists() and path.name != "__main__.py":
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_every_module_says_what_it_exports(name: str) -> None:
+    module = importlib.import_module(name)
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    if len(ast.parse(source).body) <= 1:
+        return  # a docstring alone exports nothing
+    assert hasattr(module, "__all__"), f"{name} has no __all__"
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert [export for export in module.__all__ if not hasattr(module, export)] == []
+
+
+def sessions() -> dict[str, str | None]:
+    """Return nox session -> docstring, read without nox."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    return {
+        node.name: ast.get_docstring(node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and any("nox.session" in ast.unparse(mark) for mark in node.decorator_list)
+    }
+
+
+def test_nox_lists_every_session_with_its_purpose() -> None:
+    assert [name for name, purpose in sessions().items() if not purpose] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", ".pre-commit-config.yaml", ".ci/run"])
+def test_sessions_that_are_named_exist(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:nox (?:-s|--session)|step \S+ session) ([a-z]+)", text))
+    assert named
+    assert named <= set(sessions())
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_commands_that_are_named_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for command in sorted(set(re.findall(r"(?:^|`|\$ )vaebench ([a-z]+)\b", text, re.MULTILINE))):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0, f"{name} names `vaebench {command}`: {capsys.readouterr().err}"
+
+
+def test_ci_runs_as_a_program() -> None:
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_command_line_starts_without_tensorflow() -> None:
+    code = "import sys, ablations.cli; print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "these take seconds to import: do it inside the functions that use them"
+
+
+def test_one_version_everywhere() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [VERSION]
+    assert f"## [{VERSION}]" in changelog
+
+
+@pytest.fixture(scope="session")
+def text_files() -> dict[str, str]:
+    """Return path -> text of all that git tracks or would track."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout: nothing says which files are the project's")
+    texts = {}
+    for name in filter(None, listing.stdout.split("\0")):
+        try:
+            texts[name] = (ROOT / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue  # an image, an archive, or a file deleted but not yet committed
+    return texts
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        pytest.param(r"(?<![\w.~])/(?:home|root|Users|work|tmp)/\w", id="a path of one machine"),
+        pytest.param(r"//[\w.-]*(?:pypi|pythonhosted|npmjs|debian)[\w.-]*", id="a package registry's host"),
+        pytest.param(r"--(?:(?:extra-)?index-url|find-links)\b", id="where packages are fetched from"),
+    ],
+)
+def test_nothing_is_tied_to_one_machine(text_files: dict[str, str], forbidden: str) -> None:
+    found = [f"{name}: {match.group()}" for name, text in text_files.items() for match in re.finditer(forbidden, text)]
+    assert found == []
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the names in a wheel built from this tree, with the installed build backend."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        return archive.namelist()
+
+
+def test_wheel_holds_all_that_a_user_needs(wheel: list[str]) -> None:
+    for package in ("vae", "ablations", "bench"):
+        tracked = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        assert tracked <= set(wheel)
+        assert f"{package}/py.typed" in wheel
+    for folder, inside in (
+        ("ablations/studies", "ablations/studies"),
+        ("report_templates", "ablations/report_templates"),
+    ):
+        names = {f"{inside}/{path.relative_to(ROOT / folder).as_posix()}" for path in (ROOT / folder).rglob("*.*")}
+        assert names
+        assert names <= set(wheel)
+    assert any(name.endswith("/licenses/LICENSE") for name in wheel)
+
+
+def test_wheel_holds_nothing_else(wheel: list[str]) -> None:
+    roots = {name.split("/")[0] for name in wheel}
+    assert roots == {"vae", "ablations", "bench", f"vaebench-{VERSION}.dist-info"}
+    assert [name for name in wheel if "__pycache__" in name] == []
