@@ -30,7 +30,6 @@ __all__ = ["Rendered", "Source", "render", "templates"]
 
 _LETTERS = 121  # that fit a line of the printed tables
 _SUFFIXES = ("svg", "png", "pdf")
-_STATUSES = ("done", "failed", "interrupted", "skipped")
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,7 @@ def templates() -> Path:
 
 def _content(source: Source, grid: Grid) -> dict[str, Any]:
     counted = Counter(record.status for record in source.records)
-    status = [
-        f"{counted[name]:,} {name}" for name in (*_STATUSES, *sorted(set(counted) - {*_STATUSES})) if counted[name]
-    ]
+    status = [f"{counted[name]:,} {name}" for name in sorted(counted, key=lambda name: (name != "done", name))]
     stale = sum(record.trial in source.stale for record in source.records)
     status += [f"{stale:,} made by older code (stale)"] if stale else []
     return {

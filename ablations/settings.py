@@ -9,7 +9,7 @@ from vae.networks import NETWORKS
 from vae.spec import DataSpec, RunSpec, TrainSpec
 from vae.terms import TERMS
 
-__all__ = ["flatten", "known_settings", "nest", "read", "resolve"]
+__all__ = ["flatten", "known_settings", "nest", "resolve", "value_at"]
 
 ALIASES = {"dataset": "data.name", "model": "model.name"}
 
@@ -70,7 +70,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return table
 
 
-def read(spec: RunSpec, place: str) -> Any:
+def value_at(spec: RunSpec, place: str) -> Any:
     """Return the value at a dotted place of a spec, or None where the run has no such setting."""
     value: Any = spec
     for part in place.split("."):

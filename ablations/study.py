@@ -1,72 +1,37 @@
 """A study: the axes of a question, and the trials that answer it."""
 
 import itertools
-import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import tomli_w
-from pydantic import Field
-
-from ablations.settings import flatten, nest, read, resolve
-from vae._frozen import Frozen, canonical_json
+from ablations.settings import flatten, nest, resolve, value_at
+from ablations.studyfile import (
+    SMOKE,
+    Override,
+    ReportSpec,
+    StudyFile,
+    dump,
+    find,
+    listed,
+    parse_axes,
+    read,
+    smoke_values,
+)
+from vae._frozen import canonical_json
 from vae.datasets import fingerprint
 from vae.errors import SpecError, unknown_name
 from vae.networks import NETWORKS
 from vae.spec import DataSpec, RunSpec
 
-__all__ = ["ReportSpec", "Study", "Trial", "builtin_studies"]
+__all__ = ["Study", "Trial", "slug"]
 
-SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1}
-SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
 SLUG_LENGTH = 80
-
-
-class ReportSpec(Frozen):
-    """What the report shows.
-
-    Attributes:
-        baseline: setting -> value of the configurations that others are compared with.
-        embedding: how the latent space is mapped.
-    """
-
-    baseline: dict[str, Any] = Field(default_factory=dict)
-    embedding: Literal["tsne", "pca", "raw"] = "tsne"
-
-
-class Override(Frozen):
-    """Settings for some of the trials alone, such as more epochs on one data set.
-
-    Attributes:
-        when: axis -> value, or list of values, that a trial must have.
-        set: setting -> value, in place of the fixed one.
-    """
-
-    when: dict[str, Any] = Field(min_length=1)
-    set: dict[str, Any] = Field(min_length=1)
-
-
-class StudyFile(Frozen):
-    """The top level of a study file."""
-
-    name: str = Field(min_length=1)
-    title: str = ""
-    question: str = ""
-    fixed: dict[str, Any] = Field(default_factory=dict)
-    axes: dict[str, Any] = Field(default_factory=dict)
-    exclude: tuple[dict[str, Any], ...] = ()
-    include: tuple[dict[str, Any], ...] = ()
-    override: tuple[Override, ...] = ()
-    report: ReportSpec = ReportSpec()
-    smoke: bool = False
+SPEAKING = ("dataset", "model")  # axes whose values say what they are
 
 
 @dataclass(frozen=True)
@@ -89,9 +54,7 @@ class Trial:
     @cached_property
     def name(self) -> str:
         """The folder's name: readable, and unique by its digest."""
-        parts = [
-            f"{'' if axis in SMOKE_KEEPS else axis}{value}" for axis, value in self.axes.items() if value is not None
-        ]
+        parts = [f"{'' if axis in SPEAKING else axis}{value}" for axis, value in self.axes.items() if value is not None]
         return f"{slug('-'.join(parts))[:SLUG_LENGTH]}-{self.digest[:8]}"
 
 
@@ -139,17 +102,8 @@ class Study:
         Raises:
             SpecError: there is no such study, or it says something that can't be run.
         """
-        path = _find(study)
-        try:
-            text = path.read_text(encoding="utf-8")
-            table = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SpecError(f"{path}: this is not TOML: {error}") from None
-        except OSError as error:
-            raise SpecError(f"{path}: can't be read: {error.strerror}") from None
-        if "name" not in table:
-            table = {"name": path.stem} | table
-            text = f"name = {json.dumps(path.stem)}\n{text}"
+        path = find(study)
+        text, table = read(path)
         built = cls.from_dict(table, text=text, where=str(path), smoke=smoke)
         return replace(built, source=str(study))
 
@@ -161,16 +115,16 @@ class Study:
             SpecError: with the key, what was got, what is expected and the nearest known name.
         """
         file = StudyFile.parse(table, where)
-        text = text or _dumped(table, where)
+        text = text or dump(table, where)
         if smoke and not file.smoke:
             text = f"smoke = true\n{text}"
         smoke = smoke or file.smoke
         fixed = {resolve(key, f"{where}: fixed"): value for key, value in flatten(file.fixed).items()}
-        axes = _axes(file.axes, where)
+        axes = parse_axes(file.axes, where)
         name = file.name
         if smoke:
             name, fixed = f"{name}-smoke", fixed | SMOKE
-            axes = {axis: _smoke_values(axis, values) for axis, values in axes.items()}
+            axes = {axis: smoke_values(axis, values) for axis, values in axes.items()}
         study = cls(
             name=name,
             axes=axes,
@@ -198,7 +152,7 @@ class Study:
     def _trials(self) -> tuple[Trial, ...]:
         rows = itertools.chain(
             (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())),
-            ({**row, "seed": seed} for row in self.include for seed in _listed(row.get("seed", self.axes["seed"]))),
+            ({**row, "seed": seed} for row in self.include for seed in listed(row.get("seed", self.axes["seed"]))),
         )
         columns = dict.fromkeys([*self.axes, *(key for row in self.include for key in row)])
         columns.pop("seed")
@@ -245,7 +199,7 @@ class Study:
         return RunSpec.parse(nest(kept), "")
 
     def _shown(self, spec: RunSpec, axis: str) -> Any:
-        return read(spec, resolve(axis, self.where))
+        return value_at(spec, resolve(axis, self.where))
 
     def _check(self, *, smoke: bool) -> None:
         """Try every value by itself first, so that an error names its axis; then every trial."""
@@ -284,6 +238,7 @@ class Study:
                 )
 
     def _check_rules(self, *, smoke: bool) -> None:
+        """Refuse a rule that speaks of something the study doesn't have."""
         rules = [(f"exclude {index}", rule) for index, rule in enumerate(self.exclude, 1)]
         rules += [(f"override {index}: when", rule.when) for index, rule in enumerate(self.override, 1)]
         for name, rule in rules:
@@ -291,27 +246,19 @@ class Study:
                 place = f"{self.where}: {name}"
                 if key not in self.axes:
                     raise SpecError(f"{place}: {unknown_name('axis', key, self.axes)}")
-                missing = [item for item in _listed(value) if item not in self.axes[key]]
-                if missing and not smoke:
+                missing = [item for item in listed(value) if item not in self.axes[key]]
+                if missing and not smoke:  # which takes values out of the axes itself
                     raise SpecError(
-                        f"{place}: {key} = {missing[0]!r} is not a value of that axis: {list(self.axes[key])}"
+                        f"{place}: {key} = {missing[0]!r} is not a value of that axis: {list(self.axes[key])}",
                     )
+        axes = {resolve(axis, self.where) for axis in self.axes}
         for index, override in enumerate(self.override, 1):
             for key in flatten(override.set):
-                place = resolve(key, f"{self.where}: override {index}: set")
-                if place in [resolve(axis, self.where) for axis in self.axes]:
+                if resolve(key, f"{self.where}: override {index}: set") in axes:
                     raise SpecError(f"{self.where}: override {index}: {key} is an axis: exclude values of it instead")
-        for index, row in enumerate(self.include, 1):
-            for key in row:
-                resolve(key, f"{self.where}: include {index}")
-        for key in self.report.baseline:
-            resolve(key, f"{self.where}: report.baseline")
-
-
-def builtin_studies() -> dict[str, Path]:
-    """Return the studies that come with vaebench, by name."""
-    folder = Path(str(resources.files("ablations") / "studies"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        named = [(f"include {index}", key) for index, row in enumerate(self.include, 1) for key in row]
+        for name, key in [*named, *(("report.baseline", key) for key in self.report.baseline)]:
+            resolve(key, f"{self.where}: {name}")
 
 
 def slug(text: str) -> str:
@@ -323,69 +270,15 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
 
 
-def _find(study: str | Path) -> Path:
-    path = Path(study)
-    if isinstance(study, str) and study in builtin_studies():
-        return builtin_studies()[study]
-    if path.is_file():
-        return path
-    near = get_close_matches(str(study), builtin_studies(), n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise SpecError(
-        f"no study '{study}': there is no such file, and the built-in ones are {', '.join(builtin_studies())}.{hint}",
-    )
-
-
-def _axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
-    axes: dict[str, tuple[Any, ...]] = {}
-    places: dict[str, str] = {}
-    for axis, values in flatten(table).items():
-        key = f"{where}: axes.{axis}"
-        place = resolve(axis, f"{where}: axes")
-        if place in places:
-            raise SpecError(f"{key}: is the same setting as axes.{places[place]} ({place}): keep one of the two")
-        places[place] = axis
-        if not isinstance(values, list):
-            raise SpecError(f"{key}: got {values!r}, expected a list of values: {axis} = [{values!r}]")
-        if not values:
-            raise SpecError(
-                f"{key}: got an empty list, expected at least one value. Take the axis out to use the default"
-            )
-        texts = [json.dumps(value, default=str) for value in values]
-        twice = next((value for value, text in zip(values, texts, strict=True) if texts.count(text) > 1), None)
-        if twice is not None:
-            raise SpecError(f"{key}: {twice!r} stands there twice: each value once")
-        axes[axis] = tuple(values)
-    seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
-    return {**axes, "seed": seeds}
-
-
-def _smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
-    if axis in SMOKE_KEEPS:
-        return tuple(values)
-    return tuple(values[:1]) if axis == "seed" else tuple(dict.fromkeys((values[0], values[-1])))
-
-
 def _concerns(error: SpecError, place: str, value: Any) -> bool:
     """Tell whether an error speaks of one setting or value rather than of how several go together."""
     return place in str(error) or repr(value) in str(error) or str(value) in str(error)
 
 
 def _matches(row: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
-    return all(row.get(key) in _listed(value) for key, value in rule.items())
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+    return all(row.get(key) in listed(value) for key, value in rule.items())
 
 
 @lru_cache(maxsize=256)
 def _fingerprint(data: DataSpec) -> str:
     return fingerprint(data)
-
-
-def _dumped(table: Mapping[str, Any], where: str) -> str:
-    try:
-        return tomli_w.dumps(table)
-    except (TypeError, ValueError) as error:
-        raise SpecError(f"{where}: {error}. Expected what a TOML file can hold; leave out what has no value") from None

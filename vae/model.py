@@ -1,6 +1,6 @@
 """The variational autoencoder as a Keras model that any backend trains: one override, `compute_loss`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -88,21 +88,34 @@ class VAE(keras.Model):
         training: bool = True,  # noqa: ARG002
     ) -> Any:
         """Weight and reduce the terms: the one place where this is done."""
-        outputs = Outputs(
-            image=_images(x),
-            reconstruction=y_pred["reconstruction"],
-            z_mean=y_pred["z_mean"],
-            z_log_var=y_pred.get("z_log_var"),
-            z=y_pred["z"],
-            bounds=RANGES[self.data_range],
-            scalars=self.scalars,
-        )
         total = 0.0
-        for name, term in self.terms.items():
-            values = term(outputs)
+        for name, values in self._term_values(_images(x), y_pred).items():
             self.trackers[name].update_state(values)
             total = total + self.term_weights[name] * ops.mean(values)
         return total
+
+    def _term_values(self, images: Any, made: Mapping[str, Any]) -> dict[str, Any]:
+        """Return each term's values (batch,) of images and what `call` made of them."""
+        outputs = Outputs(
+            image=images,
+            reconstruction=made["reconstruction"],
+            z_mean=made["z_mean"],
+            z_log_var=made.get("z_log_var"),
+            z=made["z"],
+            bounds=RANGES[self.data_range],
+            scalars=self.scalars,
+        )
+        return {name: term(outputs) for name, term in self.terms.items()}
+
+    def measure(self, images: NDArray[np.floating]) -> dict[str, float]:
+        """Return the mean of each term over images (n, height, width, channels), in inference mode, and the `loss`."""
+        sums = dict.fromkeys(self.terms, 0.0)
+        for batch in _batches(images):
+            for name, values in self._term_values(batch, self(batch, training=False)).items():
+                sums[name] += float(ops.convert_to_numpy(values).sum(dtype=np.float64))
+        means = {name: value / len(images) for name, value in sums.items()}
+        weights = {name: float(ops.convert_to_numpy(weight)) for name, weight in self.term_weights.items()}
+        return {"loss": sum(weights[name] * means[name] for name in means)} | means
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Train as `keras.Model.fit` does, after a look at the range of the pixels."""
@@ -128,15 +141,15 @@ class VAE(keras.Model):
 
     def encode(self, images: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return z_mean and z_log_var (n, latent_dim) of images (n, height, width, channels)."""
-        heads = self.encoder.predict(images, batch_size=INFERENCE_BATCH, verbose=0)
+        heads = [self.encoder(batch, training=False) for batch in _batches(images)]
         if self.network.deterministic:
-            return (heads[0] if isinstance(heads, list) else heads), None
-        return heads[0], np.clip(heads[1], *LOG_VARIANCE_BOUNDS)
+            return _joined([head[0] if isinstance(head, list | tuple) else head for head in heads]), None
+        z_mean, z_log_var = (_joined([head[i] for head in heads]) for i in range(2))
+        return z_mean, np.clip(z_log_var, *LOG_VARIANCE_BOUNDS)
 
     def decode(self, z: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the images (n, height, width, channels) of latent vectors (n, latent_dim)."""
-        images: NDArray[np.float32] = self.decoder.predict(z, batch_size=INFERENCE_BATCH, verbose=0)
-        return images
+        return _joined([self.decoder(batch, training=False) for batch in _batches(z)])
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs, as plain values."""
@@ -155,6 +168,16 @@ class VAE(keras.Model):
         loss = {name: TERMS[name].parse(term, name) for name, term in config["loss"].items()}
         shape = tuple(config["shape"])
         return cls(network, loss, shape, data_range=config["data_range"], seed=config["seed"])
+
+
+def _batches(rows: NDArray[np.floating]) -> Iterator[Any]:
+    """Yield rows in batches, to be computed eagerly: a trial's inference is over before a graph of it were traced."""
+    for start in range(0, len(rows), INFERENCE_BATCH):
+        yield ops.convert_to_tensor(rows[start : start + INFERENCE_BATCH])
+
+
+def _joined(batches: Sequence[Any]) -> NDArray[np.float32]:
+    return np.concatenate([ops.convert_to_numpy(batch) for batch in batches])
 
 
 def _images(inputs: Any) -> Any:

@@ -61,23 +61,29 @@ def train(spec: RunSpec, data: Data | None = None, on_epoch: Progress | None = N
     data = data or load(spec.data)
     keras.utils.set_random_seed(spec.train.seed)  # the initial weights; shuffling and noise have streams of their own
     model = VAE(spec.model, spec.loss, data.shape, data_range=spec.data.range, seed=spec.train.seed)
-    optimizer = keras.optimizers.Adam(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
-    model.compile(optimizer=optimizer)
+    model.compile(optimizer=_optimizer(spec))
     batches = _Batches(data.train.images, spec)
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
     model.check_range(held_out)
-    monitor = _Monitor(model, batches, spec, on_epoch)
+    monitor = _Monitor(model, batches, held_out, spec, on_epoch)
     model.fit(
         batches,
         epochs=spec.train.epochs,
         shuffle=False,  # the batches shuffle themselves
-        validation_data=held_out,
-        validation_batch_size=STATISTICS_BATCH,
         callbacks=[monitor],
         verbose=0,
     )
     notes = {"batch_statistics": _settle_statistics(model, data.train.images, spec)}
     return Trained(spec, model, monitor.history, monitor.timings(len(data.train.images)), notes)
+
+
+def _optimizer(spec: RunSpec) -> Any:
+    optimizer = keras.optimizers.Adam(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
+    if keras.backend.backend() == "tensorflow":
+        # The sum over replicas, of which there is one, registers a gradient function that TensorFlow never forgets:
+        # each model trained in a process would leave its graphs behind, 15 MB of them for a small network.
+        optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
+    return optimizer
 
 
 class _Batches(keras.utils.PyDataset):
@@ -104,11 +110,13 @@ class _Batches(keras.utils.PyDataset):
 class _Monitor(keras.callbacks.Callback):
     """Keeps time and history, moves the schedules, and stops a run that left the finite numbers."""
 
-    def __init__(self, vae: VAE, batches: _Batches, spec: RunSpec, on_epoch: Progress | None) -> None:
+    def __init__(
+        self, vae: VAE, batches: _Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
+    ) -> None:
         super().__init__()
         self.history: list[dict[str, float]] = []
         self.first_step_seconds = 0.0
-        self._vae, self._batches, self._on_epoch = vae, batches, on_epoch
+        self._vae, self._batches, self._held_out, self._on_epoch = vae, batches, held_out, on_epoch
         self._total = spec.train.epochs * len(batches)
         self._step = 0
         self._began = self._ended = 0.0
@@ -130,6 +138,7 @@ class _Monitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in sorted((logs or {}).items())}
+        row |= {f"val_{name}": value for name, value in self._vae.measure(self._held_out).items()}
         progress = self._step / self._total
         row |= {f"{name}_weight": term.weight_at(progress) for name, term in self._vae.terms.items()}
         row["seconds"] = self._ended - self._began

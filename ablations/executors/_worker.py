@@ -1,9 +1,11 @@
 """A worker process: performs the jobs that come in by standard input until it ends, tells events by standard output."""
 
+import gc
 import os
 import pickle
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import BinaryIO
 
 from ablations.executors._base import Event, perform
@@ -15,6 +17,10 @@ __all__ = ["serve"]
 def serve(number: int, threads: int, inward: BinaryIO, outward: BinaryIO) -> None:
     """Perform jobs until the input ends."""
     configure(threads)
+    import_module("vae.evaluation")  # and TensorFlow with it
+    # What is imported stays: the collector need not look through it again while models are traced and forgotten.
+    gc.collect()
+    gc.freeze()
 
     def tell(event: Event) -> None:
         pickle.dump(event, outward)

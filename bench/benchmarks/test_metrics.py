@@ -29,7 +29,9 @@ def test_ssim_of_scikit_image(benchmark: Any) -> None:
     x = _pictures(IMAGES // 10, 28, 28, 1)
     y = np.clip(x + 0.1, 0, 1)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    values = benchmark(lambda: [structural_similarity(a[..., 0], b[..., 0], **options) for a, b in zip(x, y, strict=True)])
+    values = benchmark(
+        lambda: [structural_similarity(a[..., 0], b[..., 0], **options) for a, b in zip(x, y, strict=True)]
+    )
     np.testing.assert_allclose(values, ssim(x, y, 1.0, np), atol=1e-4)
 
 

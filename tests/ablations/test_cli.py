@@ -6,7 +6,16 @@ import pytest
 
 from ablations.cli import main
 
-GOOD = "[fixed]\nhidden_units = [8]\ndata.limit = 64\ndata.test_limit = 32\nepochs = 1\n[axes]\nmodel = ['dense_vae']\nlatent_dim = [2]\n"
+GOOD = """
+[fixed]
+hidden_units = [8]
+data.limit = 64
+data.test_limit = 32
+epochs = 1
+[axes]
+model = ["dense_vae"]
+latent_dim = [2]
+"""
 
 
 @pytest.fixture

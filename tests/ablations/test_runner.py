@@ -42,7 +42,9 @@ def test_a_second_run_trains_nothing_and_a_third_just_what_is_missing(tmp_path: 
     assert len(trained(events)) == first.trained == 2
     assert [event.kind for event in events] == ["started", "epoch", "finished"] * 2
     assert not first.failed
-    assert pd.read_csv(first.store.table_csv)["mse"].tolist() == first.table["mse"].tolist()
+    assert (
+        pd.read_csv(first.store.table_csv, float_precision="round_trip")["mse"].tolist() == first.table["mse"].tolist()
+    )
     assert len(pd.read_csv(first.store.summary_csv)) == 2
     assert len(pd.read_parquet(first.store.table_parquet)) == 2
 
@@ -90,7 +92,9 @@ def test_a_worker_that_dies_takes_one_trial_along(tmp_path: Path) -> None:
     def kill(event: Event) -> None:
         if event.kind == "started" and not victim:
             victim.append(event.trial)
-            workers = [child for child in psutil.Process().children() if "ablations.executors._worker" in child.cmdline()]
+            workers = [
+                child for child in psutil.Process().children() if "ablations.executors._worker" in child.cmdline()
+            ]
             os.kill(workers[0].pid, signal.SIGKILL)
 
     outcome = run(study(), tmp_path, executor="processes", workers=1, on_event=kill)
@@ -130,8 +134,16 @@ def test_a_stopped_run_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.Monk
 def test_ctrl_c_stops_the_command_and_its_workers_and_the_next_run_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "long.toml"
     file.write_text(
-        "[fixed]\nmodel = 'dense_vae'\nhidden_units = [8]\ndata.limit = 64\ndata.test_limit = 32\n[axes]\nlatent_dim = [2, 3]\n"
-        "epochs = [1, 2000]\n"
+        """
+[fixed]
+model = "dense_vae"
+hidden_units = [8]
+data.limit = 64
+data.test_limit = 32
+[axes]
+latent_dim = [2, 3]
+epochs = [1, 2000]
+"""
     )
     command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

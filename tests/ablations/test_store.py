@@ -30,7 +30,9 @@ plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(all
     metrics=st.dictionaries(st.text(), st.none() | st.floats(allow_nan=False), max_size=3),
     reason=st.none() | st.text(),
 )
-def test_a_record_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, axes: Any, metrics: Any, reason: Any) -> None:
+def test_a_record_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, axes: Any, metrics: Any, reason: Any
+) -> None:
     store = Store(tmp_path_factory.mktemp("store"))
     one = record(axes=axes, metrics=metrics, reason=reason)
     commit(store, one)
@@ -49,9 +51,14 @@ def test_a_trial_comes_back_whole(tmp_path: Path) -> None:
 def test_what_fails_half_way_leaves_nothing_and_harms_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     commit(store, record(metrics={"mse": 1.0}))
-    with pytest.raises(RuntimeError, match="in the middle"), store.commit("a") as draft:
-        draft.write_record(record(metrics={"mse": 2.0}))
-        raise RuntimeError("in the middle")
+
+    def fail() -> None:
+        with store.commit("a") as draft:
+            draft.write_record(record(metrics={"mse": 2.0}))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        fail()
     assert store.read("a") == record(metrics={"mse": 1.0})
     assert [path.name for path in store.trials.iterdir()] == ["a"]
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablations.settings import flatten, known_settings, nest, resolve
-from ablations.study import Study, builtin_studies, slug
+from ablations.study import Study, slug
+from ablations.studyfile import builtin_studies
 from vae.errors import SpecError, VaebenchError
 
 TINY: dict[str, Any] = {
@@ -48,7 +49,10 @@ def test_fixed_settings_may_be_nested_dotted_or_short() -> None:
 
 
 def test_exclude_and_include() -> None:
-    rules = {"exclude": [{"model": "conv", "latent_dim": [2, 4], "kl_weight": 1e-2}], "include": [{"model": "conv", "latent_dim": 9}]}
+    rules = {
+        "exclude": [{"model": "conv", "latent_dim": [2, 4], "kl_weight": 1e-2}],
+        "include": [{"model": "conv", "latent_dim": 9}],
+    }
     trials = list(Study.from_dict(TINY | rules).trials())
     conv = [trial for trial in trials if trial.axes["model"] == "conv"]
     assert {(trial.axes["latent_dim"], trial.axes["kl_weight"]) for trial in conv} == {(2, 1e-4), (4, 1e-4), (9, 5e-4)}
@@ -62,9 +66,9 @@ def test_overrides_set_some_trials_apart() -> None:
     conv = [trial for trial in trials if trial.axes["model"] == "conv"]
     assert {(trial.axes["latent_dim"], trial.spec.train.epochs) for trial in conv} == {(2, 1), (4, 7)}
     with pytest.raises(SpecError, match="override 1: seed is an axis"):
-        Study.from_dict(TINY | dict(override=[{"when": {"model": "conv"}, "set": {"seed": 3}}]))
+        Study.from_dict(TINY | {"override": [{"when": {"model": "conv"}, "set": {"seed": 3}}]})
     with pytest.raises(SpecError, match=r"override 1: when: model = 'cnv' is not a value of that axis"):
-        Study.from_dict(TINY | dict(override=[{"when": {"model": "cnv"}, "set": {"epochs": 3}}]))
+        Study.from_dict(TINY | {"override": [{"when": {"model": "cnv"}, "set": {"epochs": 3}}]})
 
 
 def test_a_models_own_setting_is_no_axis_of_the_others() -> None:
@@ -94,9 +98,18 @@ def test_a_models_own_setting_is_no_axis_of_the_others() -> None:
         ('[axes]\nlatent_dim = [2]\n"model.latent_dim" = [4]', r"is the same setting as axes.latent_dim"),
         ("[axes\n", r"mine.toml: this is not TOML: .*line 1"),
         ("[axs]\nlatent_dim = [2]", r"unknown setting 'axs': did you mean 'axes'"),
-        ('[axes]\nmodel = ["dense"]\ndecoder = ["paper"]', r"axes.decoder: none of the study's models \(dense\) has this setting; conv has"),
-        ("[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dim = 3", r"exclude 1: latent_dim = 3 is not a value of that axis"),
-        ("[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dmi = 2", r"exclude 1: unknown axis 'latent_dmi': did you mean 'latent_dim'"),
+        (
+            '[axes]\nmodel = ["dense"]\ndecoder = ["paper"]',
+            r"axes.decoder: none of the study's models \(dense\) has this setting; conv has",
+        ),
+        (
+            "[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dim = 3",
+            r"exclude 1: latent_dim = 3 is not a value of that axis",
+        ),
+        (
+            "[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dmi = 2",
+            r"exclude 1: unknown axis 'latent_dmi': did you mean 'latent_dim'",
+        ),
         ("[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dim = 2", r"no trial is left"),
         ("[report]\nbaseline = { modle = 'dense' }", r"report.baseline: unknown setting 'modle': did you mean 'model'"),
         ("[report]\nembedding = 'umap'", r"report.embedding: got 'umap'"),
@@ -153,12 +166,19 @@ def test_no_name_escapes_its_folder(name: str) -> None:
 
 toml = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(known_settings())) | st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(sorted(known_settings())) | st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["name", "fixed", "axes", "exclude", "include", "report", "title", "x"]), toml, max_size=5))
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "fixed", "axes", "exclude", "include", "report", "title", "x"]), toml, max_size=5
+    )
+)
 def test_no_study_ends_in_a_traceback(table: dict[str, Any]) -> None:
     try:
         study = Study.from_dict({"name": "x"} | table)
@@ -168,7 +188,12 @@ def test_no_study_ends_in_a_traceback(table: dict[str, Any]) -> None:
         assert len(study) >= 1
 
 
-@given(st.dictionaries(st.text("abc", min_size=1), st.integers() | st.dictionaries(st.text("abc", min_size=1), st.integers(), min_size=1)))
+@given(
+    st.dictionaries(
+        st.text("abc", min_size=1),
+        st.integers() | st.dictionaries(st.text("abc", min_size=1), st.integers(), min_size=1),
+    )
+)
 def test_flatten_and_nest_are_inverse(table: dict[str, Any]) -> None:
     assert nest(flatten(table)) == table
 

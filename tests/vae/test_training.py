@@ -1,3 +1,4 @@
+import gc
 from typing import Any
 
 import keras
@@ -176,3 +177,14 @@ def test_batch_normalisation_does_not_spoil_the_evaluation_of_a_short_run() -> N
     assert lagging.notes["batch_statistics"] == "moving averages, momentum 0.99"
     inference, own = batch_error(lagging)
     assert inference > 1.2 * own
+
+
+def test_models_trained_one_after_the_other_leave_nothing_behind() -> None:
+    counts = []
+    for seed in range(4):
+        keras.backend.clear_session()
+        evaluate(train(spec(train={"seed": seed, "epochs": 1})))
+        keras.backend.clear_session()
+        gc.collect()
+        counts.append(sum(type(thing).__name__ == "FuncGraph" for thing in gc.get_objects()))
+    assert counts[-1] == counts[1], "graphs of earlier models are still alive"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from vae._frozen import Frozen
-from vae.networks._layers import Dense, Layer, Shape
+from vae.layers import Dense, Layer, Shape
 from vae.registry import Registry
 
 __all__ = ["NETWORKS", "Cost", "Network"]
@@ -29,7 +29,7 @@ class Cost:
 class Network(Frozen):
     """An encoder to the mean (and log-variance) of a Gaussian posterior, and a decoder from the latent space.
 
-    A network is described by layers (`vae.networks._layers`), from which both its Keras models and its cost follow.
+    A network is described by layers (`vae.layers`), from which both its Keras models and its cost follow.
 
     Attributes:
         name: its entry in `NETWORKS`.

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from vae.networks._base import NETWORKS, Network
-from vae.networks._layers import (
+from vae.layers import (
     Conv,
     ConvTranspose,
     Crop,
@@ -19,6 +18,7 @@ from vae.networks._layers import (
     Reshape,
     Shape,
 )
+from vae.networks._base import NETWORKS, Network
 
 __all__ = ["ConvVAE"]
 

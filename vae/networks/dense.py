@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from vae.layers import Dense, Flatten, Layer, Reshape, Shape
 from vae.networks._base import NETWORKS, Network
-from vae.networks._layers import Dense, Flatten, Layer, Reshape, Shape
 
 __all__ = ["DenseAutoencoder", "DenseVAE"]
 
