@@ -150,7 +150,7 @@ def _name_front(axes: Axes, points: Sequence[tuple[float, float]], named: Mappin
     """Name points of the front where the name covers no other name or point and stays within the axes."""
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     frame = axes.get_window_extent()
-    spots = [(x - 3, y - 3, x + 3, y + 3) for x, y in axes.transData.transform(list(points))]
+    spots = [(x - 7, y - 7, x + 7, y + 7) for x, y in axes.transData.transform(list(points))]
     taken: list[tuple[float, float, float, float]] = []
     for place, name in named.items():
         for offset, align, level in _OFFSETS:
