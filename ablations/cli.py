@@ -1,9 +1,11 @@
 """The command `vaebench`: its grammar and exit codes; what the commands do is in `ablations.commands`."""
 
 import argparse
+import signal
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +20,8 @@ REFUSED, INTERRUPTED = 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 all done, 1 some trial failed, 2 bad usage or spec, 130 stopped."""
     options = _parser().parse_args(arguments)
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and batch systems stop it as Ctrl-C does
     complain = Console(stderr=True, highlight=False, soft_wrap=True).print
     try:
         # Only now: pandas and the rest take longer to import than --help may take.

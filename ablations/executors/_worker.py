@@ -6,36 +6,52 @@ import pickle
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Thread
 from typing import BinaryIO
 
-from ablations.executors._base import Event, perform
+from ablations.executors._base import Event, Job, perform
 from vae.environment import configure
 
 __all__ = ["serve"]
 
+ORPHANED = 3  # exit code of a worker that lost whoever it works for
+
 
 def serve(number: int, threads: int, inward: BinaryIO, outward: BinaryIO) -> None:
-    """Perform jobs until the input ends."""
-    configure(threads)
-    import_module("vae.evaluation")  # and TensorFlow with it
-    # What is imported stays: the collector need not look through it again while models are traced and forgotten.
-    gc.collect()
-    gc.freeze()
+    """Perform jobs until the input ends; where it ends in the middle of a job, end at once, for nobody waits for it."""
+    jobs: SimpleQueue[Job | None] = SimpleQueue()
+    busy = Flag()
+
+    def listen() -> None:
+        try:
+            while True:
+                jobs.put(pickle.load(inward))  # noqa: S301 - from the process that started this one
+        except (EOFError, OSError):
+            if busy.is_set():
+                os._exit(ORPHANED)
+            jobs.put(None)
 
     def tell(event: Event) -> None:
         pickle.dump(event, outward)
         outward.flush()
 
-    while True:
-        try:
-            job = pickle.load(inward)  # noqa: S301 - from the process that started this one
-        except EOFError:
-            return
+    Thread(target=listen, daemon=True).start()
+    configure(threads)
+    import_module("vae.evaluation")  # and TensorFlow with it
+    # What is imported stays: the collector need not look through it again while models are traced and forgotten.
+    gc.collect()
+    gc.freeze()
+    while (job := jobs.get()) is not None:
+        busy.set()
 
         def on_epoch(epoch: int, values: Mapping[str, float], name: str = job.name) -> None:
             tell(Event("epoch", name, epoch, values, worker=number))
 
-        tell(Event("finished", job.name, record=perform(job, threads, on_epoch), worker=number))
+        record = perform(job, threads, on_epoch)
+        busy.clear()
+        tell(Event("finished", job.name, record=record, worker=number))
 
 
 if __name__ == "__main__":
