@@ -29,7 +29,7 @@ __all__ = [
     "smoke_values",
 ]
 
-SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1}
+SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
 SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
 
 
