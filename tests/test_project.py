@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from ablations.cli import main
+from ablations.study import Study
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -234,3 +235,12 @@ def test_wheel_holds_nothing_else(wheel: list[str]) -> None:
     roots = {name.split("/")[0] for name in wheel}
     assert roots == {"vae", "ablations", "bench", f"vaebench-{VERSION}.dist-info"}
     assert [name for name in wheel if "__pycache__" in name] == []
+
+
+def test_the_study_of_the_readme_is_one() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    study = Study.from_dict(tomllib.loads(table))
+    epochs = {trial.axes["model"]: trial.spec.train.epochs for trial in study.trials()}
+    assert epochs == {"dense": 60, "conv": 30}
+    assert len(study) == 3 * 3 + 3 * 3 * 2 * 3  # dense has no KL term and is excluded with the SSIM term
