@@ -158,7 +158,13 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         arrays=store.arrays,
         stale=outcome.plan.stale,
     )
-    rendered = reports.render(source, store.report, latex=not options.no_pdf, embedding=study.report.embedding)
+    rendered = reports.render(
+        source,
+        store.report,
+        latex=not options.no_pdf,
+        embedding=study.report.embedding,
+        path=study.report.interpolation,
+    )
     for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
         if path is not None:
             console.print(f"  {path}", soft_wrap=True)

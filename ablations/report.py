@@ -18,13 +18,14 @@ from markupsafe import Markup
 
 from ablations import latex as tex
 from ablations.configurations import Grid
-from ablations.figures import Drawn, Embedding, LeftOut, Loaders, draw
+from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
 from ablations.records import Record
 from ablations.sections import failures, provenance, summary_tables, trial_table
 from ablations.tables import write_atomically
 from ablations.wording import answer, seeds_note
 from vae.errors import VaebenchError
+from vae.latent import Embedding, Walk
 
 __all__ = ["Rendered", "Source", "render", "templates"]
 
@@ -98,7 +99,9 @@ class _Placed:
         return tex.Tex(f"figures/{self.stem}.pdf")
 
 
-def render(source: Source, folder: Path, *, latex: bool = True, embedding: Embedding = "tsne") -> Rendered:
+def render(
+    source: Source, folder: Path, *, latex: bool = True, embedding: Embedding = "tsne", path: Walk = "linear"
+) -> Rendered:
     """Write `index.html`, `figures/` and, where `latex` is set, `report.tex` and `report.pdf`.
 
     Args:
@@ -106,6 +109,7 @@ def render(source: Source, folder: Path, *, latex: bool = True, embedding: Embed
         folder: where to; made if missing.
         latex: write the LaTeX report and compile it where latexmk is installed.
         embedding: `tsne` or `pca`, for latent maps of more than two dimensions.
+        path: of interpolations, `linear` or `spherical`.
 
     Raises:
         VaebenchError: there is no record to report.
@@ -114,7 +118,7 @@ def render(source: Source, folder: Path, *, latex: bool = True, embedding: Embed
         raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
     grid = Grid.of(source.records, source.stale)
     loaders = Loaders(source.history, source.arrays, folder / ".cache")
-    drawn = list(draw(grid, loaders, embedding=embedding))
+    drawn = list(draw(grid, loaders, embedding=embedding, path=path))
     placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
     left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
     content = _content(source, grid) | {"figures": placed, "left_out": left_out}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tomli_w
 from pydantic import Field
@@ -14,6 +14,7 @@ from pydantic import Field
 from ablations.settings import flatten, resolve
 from vae._frozen import Frozen
 from vae.errors import SpecError
+from vae.latent import Embedding, Walk
 
 __all__ = [
     "SMOKE",
@@ -39,10 +40,12 @@ class ReportSpec(Frozen):
     Attributes:
         baseline: setting -> value of the configurations that others are compared with.
         embedding: how the latent space is mapped.
+        interpolation: the way between two images in latent space.
     """
 
     baseline: dict[str, Any] = Field(default_factory=dict)
-    embedding: Literal["tsne", "pca", "raw"] = "tsne"
+    embedding: Embedding = "tsne"
+    interpolation: Walk = "linear"
 
 
 class Override(Frozen):

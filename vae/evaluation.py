@@ -1,8 +1,9 @@
 """A trained model, measured on the whole test split: the only place where metrics are reduced."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from vae.datasets import Data, as_float, load
 from vae.datasets._cache import read_arrays, write_arrays
 from vae.errors import DivergedError
-from vae.latent import interpolate
+from vae.latent import Walk, interpolate
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve
 from vae.metrics.latent import kl_per_dimension
@@ -21,6 +22,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 REFERENCE_IMAGES = 10_000  # training images among which neighbours are looked for
 EXAMPLES, PAIRS, STEPS, SAMPLES, MAPPED = 10, 4, 9, 32, 2000
+WALKS: Mapping[str, Walk] = {"interpolations": "linear", "interpolations_spherical": "spherical"}
 FLOOR_STEP = 64  # the floor's curve is kept up to the next multiple of this many components
 
 
@@ -32,7 +34,8 @@ class Evaluation:
         metrics: name -> value, None where a metric does not apply; `parameters` and `flops_per_image` among them.
         arrays: what figures show, as uint8 pictures and float32 points:
             `examples` (10, h, w, c) test images, one of each class first; `example_labels`; `reconstructions`;
-            `interpolations` (pairs, steps, h, w, c) between examples of different classes; `interpolation_labels`;
+            `interpolations` (pairs, steps, h, w, c) between examples of different classes, along a straight line, and
+        `interpolations_spherical`, along a great circle; `interpolation_labels`;
             `samples` (32, h, w, c) decoded from the prior; `z_mean` (2000, latent_dim) and `z_labels`;
             `kl_per_dimension` (latent_dim,) nats; `sse_per_image` (n,).
         seconds: what it took.
@@ -43,13 +46,12 @@ class Evaluation:
     seconds: float
 
 
-def evaluate(trained: Trained, data: Data | None = None, path: Literal["linear", "spherical"] = "linear") -> Evaluation:
+def evaluate(trained: Trained, data: Data | None = None) -> Evaluation:
     """Measure a trained model.
 
     Args:
         trained: what `train` returned.
         data: the data set it was trained on; loaded from its spec without it.
-        path: of the interpolations.
 
     Raises:
         DivergedError: the model gives numbers that are not finite.
@@ -60,7 +62,7 @@ def evaluate(trained: Trained, data: Data | None = None, path: Literal["linear",
     metrics = {name: _reduce(entry.compute(outcome)) for name, entry in METRICS.items()}
     cost = trained.spec.model.cost(data.shape)
     metrics |= {"parameters": float(cost.parameters), "flops_per_image": float(cost.flops_per_image)}
-    arrays = _pictures(trained, data, outcome, path)
+    arrays = _pictures(trained, data, outcome)
     return Evaluation(metrics, arrays, time.perf_counter() - began)
 
 
@@ -121,9 +123,7 @@ def _floor(data: Data, latent_dim: int) -> float:
     return float(curve[latent_dim])
 
 
-def _pictures(
-    trained: Trained, data: Data, outcome: Outcome, path: Literal["linear", "spherical"]
-) -> dict[str, NDArray[Any]]:
+def _pictures(trained: Trained, data: Data, outcome: Outcome) -> dict[str, NDArray[Any]]:
     spec, model, labels = trained.spec, trained.model, data.test.labels
     chosen = _examples(labels, len(data.test.images))
     arrays: dict[str, NDArray[Any]] = {
@@ -133,10 +133,8 @@ def _pictures(
         "sse_per_image": np.square(outcome.images - outcome.reconstructions).sum(axis=(1, 2, 3)),
     }
     pairs = np.array([(i, (i + 1) % len(chosen)) for i in range(0, min(2 * PAIRS, len(chosen) - 1), 2)])
-    walks = interpolate(outcome.z_mean[chosen[pairs[:, 0]]], outcome.z_mean[chosen[pairs[:, 1]]], STEPS, path)
-    walks = walks.swapaxes(0, 1)
-    decoded = _unit(model.decode(walks.reshape(-1, walks.shape[-1])), spec)
-    arrays["interpolations"] = _uint8(decoded).reshape(*walks.shape[:2], *data.shape)
+    for name, path in WALKS.items():
+        arrays[name] = _walk(trained, data, outcome.z_mean[chosen[pairs]], path)
     if labels is not None:
         arrays |= {
             "example_labels": labels[chosen],
@@ -149,6 +147,13 @@ def _pictures(
         z = np.random.default_rng(spec.train.seed).standard_normal((SAMPLES, spec.model.latent_dim), dtype=np.float32)
         arrays["samples"] = _uint8(_unit(model.decode(z), spec))
     return arrays
+
+
+def _walk(trained: Trained, data: Data, ends: NDArray[np.floating], path: Walk) -> NDArray[np.uint8]:
+    """Decode the way between `ends` (pairs, 2, latent_dim); returns (pairs, steps, height, width, channels)."""
+    z = interpolate(ends[:, 0], ends[:, 1], STEPS, path).swapaxes(0, 1)
+    images = _unit(trained.model.decode(z.reshape(-1, z.shape[-1])), trained.spec)
+    return _uint8(images).reshape(*z.shape[:2], *data.shape)
 
 
 def _examples(labels: NDArray[np.int64] | None, n: int) -> NDArray[np.int64]:

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["Embedding", "embed", "interpolate"]
+__all__ = ["Embedding", "Walk", "embed", "interpolate"]
 
 Embedding = Literal["tsne", "pca", "raw"]
+Walk = Literal["linear", "spherical"]
 PLANE = 2  # dimensions of a map
 FEWEST = 5  # points that a map is made of
 PARALLEL = 1e-6  # sine of the angle below which two directions have no one great circle between them
@@ -17,9 +18,7 @@ PARALLEL = 1e-6  # sine of the angle below which two directions have no one grea
 Array = NDArray[np.floating]
 
 
-def interpolate(
-    start: Array, end: Array, steps: int = 9, path: Literal["linear", "spherical"] = "linear"
-) -> NDArray[np.float32]:
+def interpolate(start: Array, end: Array, steps: int = 9, path: Walk = "linear") -> NDArray[np.float32]:
     """Return points (steps, ..., latent_dim) from `start` to `end`, both included.
 
     Linear: z = (1 - a) z1 + a z2 (the paper's equation 2). Spherical: along the great circle between the directions,

@@ -6,14 +6,14 @@ from functools import partial
 from ablations.configurations import Grid
 from ablations.figures._style import Drawn, LeftOut, Loaders
 from ablations.figures.curves import against_latent, training_curves
-from ablations.figures.maps import Embedding, latent_maps
+from ablations.figures.maps import latent_maps
 from ablations.figures.pictures import interpolations, reconstructions, samples
 from ablations.figures.tradeoffs import error_against_time, rate_distortion
 from ablations.quantities import MAIN
+from vae.latent import Embedding, Walk
 
 __all__ = [
     "Drawn",
-    "Embedding",
     "LeftOut",
     "Loaders",
     "against_latent",
@@ -28,18 +28,22 @@ __all__ = [
 ]
 
 
-def draw(grid: Grid, loaders: Loaders, *, embedding: Embedding = "tsne") -> Iterator[Drawn | LeftOut]:
+def draw(
+    grid: Grid, loaders: Loaders, *, embedding: Embedding = "tsne", path: Walk = "linear"
+) -> Iterator[Drawn | LeftOut]:
     """Draw every figure of a study, data set by data set.
 
     Args:
         grid: the configurations.
         loaders: how to get at curves and pictures.
         embedding: `tsne` or `pca`, for latent maps of more than two dimensions.
+        path: of interpolations, `linear` or `spherical`.
     """
     for dataset in grid.datasets:
         figures: list[Callable[[], Drawn | LeftOut]] = [partial(against_latent, grid, dataset, name) for name in MAIN]
         figures += [partial(rate_distortion, grid, dataset), partial(error_against_time, grid, dataset)]
-        figures += [partial(picture, grid, dataset, loaders) for picture in (reconstructions, interpolations, samples)]
+        figures += [partial(picture, grid, dataset, loaders) for picture in (reconstructions, samples)]
+        figures += [partial(interpolations, grid, dataset, loaders, path)]
         figures += [partial(latent_maps, grid, dataset, loaders, embedding)]
         figures += [partial(training_curves, grid, dataset, loaders)]
         for figure in figures:

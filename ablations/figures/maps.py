@@ -3,7 +3,7 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib.patheffects as effects
 import numpy as np
@@ -27,10 +27,10 @@ from ablations.figures.pictures import best_by_latent
 from ablations.formatting import clean, count
 from ablations.records import Record
 from ablations.tables import write_atomically
+from vae.latent import Embedding, embed
 
-__all__ = ["Embedding", "embedded", "latent_maps"]
+__all__ = ["embedded", "latent_maps"]
 
-Embedding = Literal["tsne", "pca", "raw"]
 
 _LETTER, _LINE = 0.038, 0.055  # a name's letter and line, as shares of a panel
 _PLANE = 2
@@ -89,8 +89,6 @@ def _mappable(z_mean: NDArray[Any]) -> bool:
 
 def embedded(z_mean: NDArray[Any], method: Embedding, cache: Path | None) -> NDArray[np.float64]:
     """Return (n, 2) positions of (n, L) points; an earlier result for the same points is read from `cache`."""
-    from vae.latent import embed  # scikit-learn's t-SNE takes a second to import
-
     points = np.ascontiguousarray(z_mean, dtype=np.float32)
     name = hashlib.sha256(f"{method} {points.shape} ".encode() + points.tobytes()).hexdigest()
     file = cache / f"{name}.npy" if cache else None

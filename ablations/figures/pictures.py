@@ -14,6 +14,7 @@ from ablations.configurations import Configuration, Grid, best
 from ablations.figures._style import Drawn, LeftOut, Loaders, as_rgb, class_name, shown, styled
 from ablations.formatting import clean, count
 from ablations.records import Record
+from vae.latent import Walk
 
 __all__ = ["best_by_latent", "interpolations", "reconstructions", "samples"]
 
@@ -65,8 +66,15 @@ def reconstructions(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftO
     )
 
 
-def interpolations(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
-    """Draw the way between images of two classes, decoded from z = (1 - a) z1 + a z2, for each latent size."""
+_WALKS: Mapping[Walk, tuple[str, str]] = {
+    "linear": ("interpolations", "z = (1 − a) z₁ + a z₂"),  # noqa: RUF001
+    "spherical": ("interpolations_spherical", "z on the great circle from z₁ to z₂"),
+}
+
+
+def interpolations(grid: Grid, dataset: str, loaders: Loaders, path: Walk = "linear") -> Drawn | LeftOut:
+    """Draw the way between images of two classes, in a straight line or on a great circle, for each latent size."""
+    name, formula = _WALKS[path]
     title = f"Interpolations: {clean(dataset)}"
     chosen = best_by_latent(grid, dataset)
     if not chosen:
@@ -76,9 +84,9 @@ def interpolations(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOu
     for one in chosen:
         record = one.representative()
         arrays = loaders.arrays(record)
-        if "interpolations" not in arrays:
+        if name not in arrays:
             continue
-        strips = arrays["interpolations"][:_PAIRS]
+        strips = arrays[name][:_PAIRS]
         labels = arrays.get("interpolation_labels")
         for place, strip in enumerate(strips):
             ends = [class_name(record, int(label)) for label in labels[place]] if labels is not None else ["", ""]
@@ -92,8 +100,8 @@ def interpolations(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOu
     return Drawn(
         f"interpolations-{dataset}",
         title,
-        f"From one test image to another of a different class in {count(steps, 'step')}, decoded from "
-        f"z = (1 − a) z₁ + a z₂; model {clean(model)}, at each latent size its configuration with the lowest mean MSE.",  # noqa: RUF001
+        f"From one test image to another of a different class in {count(steps, 'step')}, decoded from {formula}; model "
+        f"{clean(model)}, at each latent size its configuration with the lowest mean MSE.",
         f"{count(len(rows), 'strip')} of {steps} images each, model {clean(model)}: {', '.join(said)}.",
         _mosaic(rows, []),
         pictures=True,

@@ -218,6 +218,7 @@ def _arrays(
         "example_labels": labels[firsts],
         "reconstructions": decode(z[firsts] + 0.3 * noise * rng.standard_normal((10, z.shape[1]))),
         "interpolations": decode(walks),
+        "interpolations_spherical": decode(walks * np.sqrt(2)),
         "interpolation_labels": ends,
         "z_mean": z[:400].astype(np.float32),
         "z_labels": labels[:400],

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import vae.latent
 from ablations.configurations import Grid
 from ablations.figures import (
     Drawn,
@@ -103,6 +102,17 @@ def test_one_latent_size_leaves_the_curve_out_with_a_reason(study: ModuleType) -
     assert "one latent size only (8)" in left_out.reason
 
 
+def test_interpolations_go_the_way_that_the_study_asks_for(study: ModuleType) -> None:
+    made = study.demo(models=("conv",))
+    grid = Grid.of(made.records)
+    straight = interpolations(grid, "digits", loaders(made))
+    round_ = interpolations(grid, "digits", loaders(made), "spherical")
+    assert isinstance(straight, Drawn)
+    assert isinstance(round_, Drawn)
+    assert "great circle" in round_.caption
+    assert "great circle" not in straight.caption
+
+
 def test_without_a_vae_what_needs_one_is_left_out(study: ModuleType) -> None:
     made = study.demo(models=("dense",))
     grid = Grid.of(made.records)
@@ -180,7 +190,7 @@ def test_embedding_is_computed_once_and_read_again(tmp_path: Path, monkeypatch: 
         calls.append(method)
         return z[:, :2] * 2
 
-    monkeypatch.setattr(vae.latent, "embed", embed)
+    monkeypatch.setattr("ablations.figures.maps.embed", embed)
     points = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
     first = embedded(points, "tsne", tmp_path)
     assert np.array_equal(embedded(points.copy(), "tsne", tmp_path), first)

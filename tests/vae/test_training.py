@@ -124,7 +124,9 @@ def test_evaluation_has_every_metric_and_picture(name: str) -> None:
     assert ("samples" not in arrays) == deterministic
     assert arrays["examples"].shape == arrays["reconstructions"].shape == (10, 8, 8, 1)
     assert arrays["example_labels"].tolist() == list(range(10))
-    assert arrays["interpolations"].shape == (4, 9, 8, 8, 1)
+    assert arrays["interpolations"].shape == arrays["interpolations_spherical"].shape == (4, 9, 8, 8, 1)
+    for end in (0, -1):  # the two ways part and meet again
+        np.testing.assert_array_equal(arrays["interpolations"][:, end], arrays["interpolations_spherical"][:, end])
     assert (arrays["interpolation_labels"][:, 0] != arrays["interpolation_labels"][:, 1]).all()
     assert arrays["sse_per_image"].mean() == pytest.approx(evaluation.metrics["sse"], rel=1e-5)
     if not deterministic:
