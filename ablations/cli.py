@@ -1,6 +1,7 @@
 """The command `vaebench`: its grammar and exit codes; what the commands do is in `ablations.commands`."""
 
 import argparse
+import math
 import signal
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_study(run)
     run.add_argument("--executor", default="processes", help="inline or processes (default)")
     run.add_argument("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
+    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop a trial that takes longer")
+    run.add_argument("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
     run.add_argument("--refresh", action="store_true", help="train trials again that older code made")
     run.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
     run.set_defaults(command="run")
@@ -64,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="DIR", help="results/<study>")
     report.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
     report.set_defaults(command="report")
+
+    rerun = commands.add_parser("rerun", help="train a finished trial again and compare the numbers")
+    rerun.add_argument("folder", type=Path, metavar="TRIAL", help="results/<study>/trials/<trial>")
+    rerun.set_defaults(command="rerun")
 
     data = commands.add_parser("data", help="data sets: what was found where")
     actions = data.add_subparsers(required=True, metavar="ACTION")
@@ -82,6 +89,22 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="where results go (default: results)")
     add("--smoke", action="store_true", help="shrink the study: 256 images, one epoch, one seed")
     add("--workers", type=_positive, help="trials at a time (default: one a core)")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of seconds above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of at least 0")
+    return int(text)
 
 
 def _positive(text: str) -> int:

@@ -12,16 +12,19 @@ from rich.table import Table
 
 from ablations import report as reports
 from ablations.estimate import forecast, speed_of, total_seconds
-from ablations.executors import EXECUTORS
+from ablations.executors import EXECUTORS, repeat
+from ablations.lease import holder
 from ablations.progress import Watch, duration
-from ablations.runner import Outcome, collect, crew_size, make_plan
+from ablations.records import Record
+from ablations.runner import Outcome, Plan, collect, crew_size, make_plan
 from ablations.runner import run as run_study
 from ablations.store import Store
 from ablations.study import Study
 from vae.datasets import check, load, survey
+from vae.environment import source_hash
 from vae.errors import SpecError
 
-__all__ = ["data_check", "data_list", "plan", "report", "run", "status"]
+__all__ = ["data_check", "data_list", "plan", "report", "rerun", "run", "status"]
 
 DONE, FAILED = 0, 1
 MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
@@ -45,6 +48,8 @@ def run(options: Namespace, console: Console) -> int:
             executor=options.executor,
             workers=options.workers,
             threads=options.threads,
+            timeout=options.timeout,
+            retries=options.retries,
             refresh=options.refresh,
             on_event=watch,
         )
@@ -101,9 +106,13 @@ def status(options: Namespace, console: Console) -> int:
         console.print(f"  {number:6} {name}")
     if planned.stale:
         console.print(f"  {len(planned.stale):6} done, but by older code")
+    attempts = store.ledger.attempts()
+    tries = Counter(attempt.trial for attempt in attempts)
     for record in records.values():
         if record is not None and record.status != "done":
-            console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}")
+            tried = f" (attempt {tries[record.trial]})" if record.trial in tries else ""
+            console.print(f"[red]{record.status}[/] {record.trial}{tried}: {escape(str(record.reason))}")
+    _show_running(store, planned, tries, console)
     others = len(set(store.names()) - set(records))
     if others:
         console.print(f"{others} more in the folder are of earlier versions of the study")
@@ -112,6 +121,54 @@ def status(options: Namespace, console: Console) -> int:
     else:
         console.print(f"next: vaebench report {shlex.quote(str(options.folder))}")
     return FAILED if any(name not in ("done", "missing") for name in counts) else DONE
+
+
+def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Console) -> None:
+    """Say who runs the study and what each running trial is at."""
+    who = holder(store.lease)
+    if who is None:
+        return
+    console.print(f"running now ({who}):")
+    epochs = {trial.name: trial.spec.train.epochs for trial in planned.trials}
+    for name, at in store.read_progress().items():
+        if name not in epochs:
+            continue
+        left = ""
+        if at["epoch"]:
+            seconds = (time.time() - at["began"]) / at["epoch"] * (epochs[name] - at["epoch"])
+            left = f", about {duration(max(seconds, 0))} left"
+        console.print(f"  {name}: epoch {at['epoch']:.0f} of {epochs[name]}, attempt {tries[name]}{left}")
+
+
+def rerun(options: Namespace, console: Console) -> int:
+    """Train a finished trial again, beside it, and say whether the numbers agree."""
+    record = Store.of_trial(options.folder)
+    if record is None or record.status != "done":
+        raise SpecError(
+            f"{options.folder} holds no finished trial. Expected a folder such as results/quick/trials/NAME"
+        )
+    threads = int(record.environment["threads"])
+    console.print(f"training {escape(record.trial)} again with {threads} threads ...")
+    again = repeat(record, threads)
+    table = Table("metric", "recorded", "now", "")
+    differ = 0
+    for name, before in record.metrics.items():
+        now = again.get(name)
+        same = before == now
+        differ += not same
+        table.add_row(name, str(before), str(now), "equal" if same else "differs")
+    console.print(table)
+    if differ:
+        console.print(f"{differ} of {len(record.metrics)} numbers differ. Recorded with {_made_by(record)}")
+        return FAILED
+    console.print(f"all {len(record.metrics)} numbers are equal to the last bit")
+    return DONE
+
+
+def _made_by(record: Record) -> str:
+    packages = " ".join(f"{name} {version}" for name, version in record.environment["packages"].items())
+    code = "" if record.code.get("vae") == source_hash() else "; vae's code has changed since"
+    return escape(f"{record.environment['processor']}, {packages}{code}")
 
 
 def data_list(options: Namespace, console: Console) -> int:  # noqa: ARG001 - it has no options

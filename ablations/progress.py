@@ -37,7 +37,8 @@ class Watch:
         """Prepare the bars; they appear when the block is entered."""
         self._console = console
         self._epochs = {trial.name: trial.spec.train.epochs for trial in trials}
-        self._done, self._total = 0, len(trials)
+        self._finished: set[str] = set()
+        self._total = len(trials)
         self._began = time.monotonic()
         self._rows: dict[str, TaskID] = {}
         self._bars = Progress(
@@ -76,24 +77,25 @@ class Watch:
             self._finish(event)
 
     def _finish(self, event: Event) -> None:
-        self._done += 1
+        self._finished.add(event.trial)
+        done = len(self._finished)
         self._bars.remove_task(self._rows.pop(event.trial))
-        self._bars.update(self._overall, completed=self._done)
+        self._bars.update(self._overall, completed=done)
         record = event.record
         if record is None:
             return
         elapsed = time.monotonic() - self._began
-        left = elapsed / self._done * (self._total - self._done)
+        left = elapsed / done * (self._total - done)
         if record.status != "done":
             reason = escape(str(record.reason))
             self._console.print(
-                f"[{self._done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}", highlight=False
+                f"[{done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}", highlight=False
             )
         elif not self._console.is_terminal:
             mse = record.metrics.get("mse") or float("nan")
             seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]
             self._console.print(
-                f"\\[{self._done}/{self._total}] {event.trial}  mse {mse:.5f}  {seconds:.1f} s"
+                f"\\[{done}/{self._total}] {event.trial}  mse {mse:.5f}  {seconds:.1f} s"
                 f"  (about {duration(left)} left)",
                 highlight=False,
                 soft_wrap=True,

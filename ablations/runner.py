@@ -2,20 +2,26 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from ablations import tables
-from ablations.executors import EXECUTORS, Event, Job
+from ablations.executors import EXECUTORS, Event, Executor, Job
+from ablations.lease import hold
 from ablations.records import Record
 from ablations.store import Store
 from ablations.study import Study, Trial
 from vae.environment import source_hash
 
-__all__ = ["Outcome", "Plan", "make_plan", "run"]
+WORKER_BYTES = 2e9  # of memory that a worker is given: TensorFlow, a data set and a model of ordinary size
+TRANSIENT = ("crashed", "out_of_memory")  # what another try may not meet again
+
+__all__ = ["TRANSIENT", "Outcome", "Plan", "make_plan", "run"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     executor: str = "processes",
     workers: int | None = None,
     threads: int | None = None,
+    timeout: float | None = None,
+    retries: int = 1,
     refresh: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Outcome:
@@ -94,31 +102,62 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         executor: an entry of `EXECUTORS`.
         workers: trials at a time; one a core, by default, with `processes`.
         threads: threads of each worker; the cores divided among the workers, by default.
+        timeout: seconds after which a trial is stopped, whatever it does.
+        retries: how often a trial is tried again, in this run, whose failure may be the machine's (`TRANSIENT`).
         refresh: train trials again that older code made.
         on_event: called with everything that happens.
 
     Raises:
         SpecError: the executor is unknown.
         DataError: a data set is missing.
-        VaebenchError: the results folder can't be written.
+        VaebenchError: the results folder can't be written, or another runner holds it.
     """
     kind = EXECUTORS[executor]
     store = Store(Path(results) / study.folder_name)
     plan = make_plan(study, store, refresh=refresh)
-    store.write_study(study.text)
-    store.sweep()
-    crew, each = crew_size(executor, workers, threads)
-    commit = git_commit()
-    jobs = [Job(trial, store.root, commit) for trial in plan.missing]
-    trained = 0
-    try:
-        for event in kind(crew, each).run(jobs):
-            trained += event.kind == "finished"
-            if on_event:
-                on_event(event)
-    finally:
-        outcome = collect(store, plan, trained)
+    store.create()
+    with hold(store.lease):
+        # Only now: another runner may have finished some of them since.
+        plan = make_plan(study, store, refresh=refresh)
+        store.write_study(study.text)
+        store.sweep()
+        crew, each = crew_size(executor, workers, threads)
+        commit = git_commit()
+        jobs = [Job(trial, store.root, commit) for trial in plan.missing]
+        done: set[str] = set()
+        try:
+            for event in _perform(kind(crew, each, timeout), jobs, store, retries):
+                if event.record is not None and event.record.status == "done":
+                    done.add(event.trial)
+                if on_event:
+                    on_event(event)
+        finally:
+            store.progress_file.unlink(missing_ok=True)
+            outcome = collect(store, plan, len(done))
     return outcome
+
+
+def _perform(executor: Executor, jobs: Sequence[Job], store: Store, retries: int) -> Iterator[Event]:
+    """Run the jobs, log each attempt, and try those again whose failure may be the machine's."""
+    running: dict[str, dict[str, float]] = {}
+    for tries_left in range(retries, -1, -1):
+        again: set[str] = set()
+        for event in executor.run(jobs):
+            if event.kind == "started":
+                store.ledger.start(event.trial)
+                running[event.trial] = {"epoch": 0, "began": time.time()}
+            elif event.kind == "epoch":
+                running[event.trial]["epoch"] = event.epoch
+            elif event.record is not None:
+                running.pop(event.trial, None)
+                store.ledger.end(event.trial, event.record.status, event.record.reason)
+                if event.record.status in TRANSIENT and tries_left:
+                    again.add(event.trial)
+            store.write_progress(running)
+            yield event
+        jobs = [job for job in jobs if job.name in again]
+        if not jobs:
+            return
 
 
 def collect(store: Store, plan: Plan, trained: int = 0) -> Outcome:
@@ -133,11 +172,12 @@ def collect(store: Store, plan: Plan, trained: int = 0) -> Outcome:
 
 
 def crew_size(executor: str, workers: int | None, threads: int | None) -> tuple[int, int]:
-    """Return (workers, threads of each): by default a process of one thread for each core that may be used."""
+    """Return (workers, threads of each): by default a process of one thread a core, as many as memory holds."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if executor == "inline":
         return 1, threads or cores
-    crew = workers or max(cores // (threads or 1), 1)
+    fit = max(int(psutil.virtual_memory().available // WORKER_BYTES), 1)
+    crew = workers or min(max(cores // (threads or 1), 1), fit)
     return crew, threads or max(cores // crew, 1)
 
 

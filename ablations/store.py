@@ -15,12 +15,21 @@ import pandas as pd
 import psutil
 from numpy.typing import NDArray
 
+from ablations.ledger import Ledger
 from ablations.records import Record
 from vae.errors import VaebenchError
 
-__all__ = ["Draft", "Store"]
+__all__ = ["Draft", "Store", "unwritable"]
 
 PARTIAL = ".partial-"
+
+
+def unwritable(folder: Path, error: OSError) -> VaebenchError:
+    """Return the error of a folder of results that can't be written, in words."""
+    return VaebenchError(
+        f"results can't be written to {folder}: {error.strerror or error}. What is finished is kept. Make room, or "
+        "choose another folder with --results; the same command goes on from there",
+    )
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,36 @@ class Store:
         return self.root / "trials"
 
     @property
+    def ledger(self) -> Ledger:
+        """The log of attempts."""
+        return Ledger(self.root / "attempts.jsonl")
+
+    @property
+    def lease(self) -> Path:
+        """The file that says which runner holds the folder."""
+        return self.root / "lease.json"
+
+    @property
+    def progress_file(self) -> Path:
+        """What the running trials are at; there only while a study runs."""
+        return self.root / "progress.json"
+
+    def write_progress(self, running: Mapping[str, Mapping[str, float]]) -> None:
+        """Tell what the running trials are at, trial -> numbers; nothing depends on it, so a full disk is no error."""
+        partial = self.root / f"{PARTIAL}progress-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            partial.write_text(json.dumps(running), encoding="utf-8")
+            partial.replace(self.progress_file)
+
+    def read_progress(self) -> dict[str, dict[str, float]]:
+        """Return what the running trials are at; nothing where none runs."""
+        try:
+            found = json.loads(self.progress_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
     def table_csv(self) -> Path:
         """One row a trial."""
         return self.root / "table.csv"
@@ -89,41 +128,59 @@ class Store:
         """The report's folder."""
         return self.root / "report"
 
+    def create(self) -> None:
+        """Make the folders.
+
+        Raises:
+            VaebenchError: they can't be made.
+        """
+        try:
+            self.trials.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(self.root, error) from None
+
     def write_study(self, text: str) -> None:
         """Keep the study's text, atomically.
 
         Raises:
             VaebenchError: the folder can't be written.
         """
+        self.create()
+        partial = self.root / f"{PARTIAL}study-{os.getpid()}"
         try:
-            self.trials.mkdir(parents=True, exist_ok=True)
-            partial = self.root / f"{PARTIAL}study-{os.getpid()}"
             partial.write_text(text, encoding="utf-8")
             partial.replace(self.study_file)
         except OSError as error:
-            raise VaebenchError(
-                f"results can't be written to {self.root}: {error.strerror}. Give another folder with --results",
-            ) from None
+            raise unwritable(self.root, error) from None
 
     def sweep(self) -> None:
         """Remove what processes that are no more left half-written."""
-        for path in self.trials.glob(f"{PARTIAL}*"):
+        for path in (*self.trials.glob(f"{PARTIAL}*"), *self.root.glob(f"{PARTIAL}*")):
             owner = path.name.rpartition("-")[2]
             if owner.isdigit() and not psutil.pid_exists(int(owner)):
-                shutil.rmtree(path, ignore_errors=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     @contextmanager
     def commit(self, trial: str) -> Iterator[Draft]:
-        """Give a draft to write to; when the block ends well, the trial's folder is there, whole, or as it was."""
+        """Give a draft to write to; when the block ends well, the trial's folder is there, whole, or as it was.
+
+        Raises:
+            VaebenchError: the folder can't be written, or the disk is full.
+        """
         partial = self.trials / f"{PARTIAL}{trial}-{os.getpid()}"
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         try:
+            partial.mkdir(parents=True)
             yield Draft(partial)
             for path in partial.iterdir():
                 _flush(path)
             self._swap(partial, self.trials / trial)
             _flush(self.trials)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -141,6 +198,12 @@ class Store:
             return Record(**json.loads((self.trials / trial / "record.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    @staticmethod
+    def of_trial(folder: Path) -> Record | None:
+        """Return the record in a trial's folder, wherever that lies; None where there is none."""
+        folder = folder.resolve()
+        return Store(folder.parents[1]).read(folder.name)
 
     def names(self) -> list[str]:
         """Return the names of all trials with a folder."""

@@ -6,6 +6,9 @@ from difflib import get_close_matches
 __all__ = ["DataError", "DivergedError", "SpecError", "VaebenchError", "unknown_name"]
 
 
+LISTED = 20  # names that a message lists although it knows a near one
+
+
 class VaebenchError(Exception):
     """Base of every error that vaebench raises on purpose; its text is written for the user."""
 
@@ -31,4 +34,5 @@ def unknown_name(kind: str, got: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f" did you mean '{near[0]}'?" if near else ""
-    return f"unknown {kind} '{got}':{hint} Known: {', '.join(names) or 'none'}"
+    known = f" Known: {', '.join(names) or 'none'}" if not near or len(names) <= LISTED else ""
+    return f"unknown {kind} '{got}':{hint}{known}"

@@ -14,12 +14,12 @@ from ablations.records import Record
 from ablations.store import Store
 from ablations.study import Trial
 from vae.datasets import Data, load
-from vae.environment import describe, peak_rss_mb, reset_peak_rss, source_hash
+from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss, source_hash
 from vae.errors import DataError, DivergedError
 from vae.registry import Registry
-from vae.spec import DataSpec
+from vae.spec import DataSpec, RunSpec
 
-__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform"]
+__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform", "repeat"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
@@ -65,11 +65,12 @@ class Executor(ABC):
     Args:
         workers: trials at a time.
         threads: threads a worker may compute with.
+        timeout: seconds after which a trial is stopped, whatever it does; None for never.
     """
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(self, workers: int, threads: int, timeout: float | None = None) -> None:
         """Remember the sizes; nothing is started yet."""
-        self.workers, self.threads = workers, threads
+        self.workers, self.threads, self.timeout = workers, threads, timeout
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
@@ -91,11 +92,17 @@ def perform(job: Job, threads: int, on_epoch: Progress | None = None) -> Record:
         record = replace(base, status="data_error", reason=str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
         reason = f"{type(error).__name__}: {error}"
-        record = replace(base, reason=reason, notes={"traceback": traceback.format_exc()})
+        status = "out_of_memory" if _is_memory_error(error) else "failed"
+        record = replace(base, status=status, reason=reason, notes={"traceback": traceback.format_exc()})
     record = replace(record, finished=_now())
     with Store(job.root).commit(job.name) as draft:
         draft.write_record(record)
     return record
+
+
+def _is_memory_error(error: Exception) -> bool:
+    """Tell whether a backend says in its own way that memory ran out."""
+    return isinstance(error, MemoryError) or "OOM" in str(error) or "ResourceExhausted" in type(error).__name__
 
 
 def failed(job: Job, status: str, reason: str, started: str = "") -> Record:
@@ -142,6 +149,26 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
         draft.write_arrays(evaluation.arrays)
         draft.write_record(record)
     return record
+
+
+def repeat(record: Record, threads: int) -> dict[str, float | None]:
+    """Return the metrics of a recorded trial, trained again in this process; nothing is written.
+
+    Raises:
+        DataError: its data set is not there, or no longer the same.
+    """
+    configure(threads)
+    from vae.evaluation import evaluate
+    from vae.training import train
+
+    spec = RunSpec.parse(record.spec, "record")
+    data = load(spec.data)
+    if data.checksum != record.data["checksum"]:
+        raise DataError(
+            f"data set '{data.name}' is not the one that was recorded: checksum {data.checksum[:12]}, "
+            f"expected {record.data['checksum'][:12]}",
+        )
+    return evaluate(train(spec, data), data).metrics
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ from threading import Thread
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, perform
 from vae.environment import configure
+from vae.errors import SpecError
 
 __all__ = ["Inline"]
 
@@ -16,6 +17,8 @@ class Inline(Executor):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events; epochs are told as they end."""
+        if self.timeout is not None:
+            raise SpecError("the executor 'inline' can't stop a trial after a time: take 'processes', or no --timeout")
         configure(self.threads)
         for job in jobs:
             yield Event("started", job.name)

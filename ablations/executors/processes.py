@@ -1,17 +1,19 @@
 """Warm worker processes that train many trials each: TensorFlow is imported once a worker, a crash takes one trial."""
 
+import math
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO
 
@@ -32,9 +34,12 @@ class _Worker:
     process: subprocess.Popen[bytes]
     log: IO[bytes]
     job: Job | None = None
+    deadline: float = math.inf
+    overdue: bool = False
 
-    def give(self, job: Job) -> Event:
+    def give(self, job: Job, timeout: float | None) -> Event:
         self.job = job
+        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
         with suppress(OSError):  # it died while idle: the thread that reads from it tells
             pickle.dump(job, self.process.stdin)  # type: ignore[arg-type]
             self.process.stdin.flush()  # type: ignore[union-attr]
@@ -64,13 +69,17 @@ class Processes(Executor):
         try:
             for number in range(min(self.workers, len(jobs))):
                 crew[number] = _hire(number, self.threads, inbox)
-                yield crew[number].give(waiting.popleft())
+                yield crew[number].give(waiting.popleft(), self.timeout)
             while any(worker.job for worker in crew.values()):
-                worker, event = inbox.get()
+                try:
+                    worker, event = inbox.get(timeout=_until_next_deadline(crew.values()))
+                except Empty:
+                    _stop_overdue(crew.values())
+                    continue
                 if worker is not crew[worker.number]:
                     continue  # the end of a line that was buried before
                 if event is None:
-                    yield from _bury(worker)
+                    yield from _bury(worker, self.timeout)
                     if waiting:
                         crew[worker.number] = worker = _hire(worker.number, self.threads, inbox)
                 else:
@@ -78,7 +87,7 @@ class Processes(Executor):
                 if event is None or event.kind == "finished":
                     worker.job = None
                     if waiting:
-                        yield worker.give(waiting.popleft())
+                        yield worker.give(waiting.popleft(), self.timeout)
         finally:
             _dismiss(crew.values())
 
@@ -109,13 +118,29 @@ def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
     return worker
 
 
-def _bury(worker: _Worker) -> Iterator[Event]:
+def _until_next_deadline(workers: Iterable[_Worker]) -> float | None:
+    first = min((worker.deadline for worker in workers if worker.job and not worker.overdue), default=math.inf)
+    return None if math.isinf(first) else max(first - time.monotonic(), 0)
+
+
+def _stop_overdue(workers: Iterable[_Worker]) -> None:
+    """Kill workers whose trial takes too long; a hung one hears nothing less."""
+    for worker in workers:
+        if worker.job and time.monotonic() >= worker.deadline:
+            worker.overdue = True
+            worker.process.kill()
+
+
+def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     """Record the end of a worker as its trial's failure."""
     job, log = worker.job, worker.last_words()
     _dismiss([worker])
     if job is None:
         return
-    record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
+    if worker.overdue:
+        record = failed(job, "timeout", f"stopped after {timeout:g} s, the limit that --timeout sets")
+    else:
+        record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
     record = replace(record, notes={"log": log})
     with Store(job.root).commit(job.name) as draft:
         draft.write_record(record)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ablations.cli import main
+from ablations.lease import hold
+from ablations.store import Store
 
 GOOD = """
 [fixed]
@@ -76,6 +79,18 @@ def test_run_plan_status_report(study: Path, capsys: pytest.CaptureFixture[str])
 
     assert main(["status", str(folder)]) == 0
     assert "1 done" in capsys.readouterr().out
+    assert main(["rerun", str(trial)]) == 0
+    assert "numbers are equal to the last bit" in capsys.readouterr().out
+    record = json.loads((trial / "record.json").read_text())
+    record["metrics"]["mse"] *= 1.0001
+    (trial / "record.json").write_text(json.dumps(record))
+    assert main(["rerun", str(trial)]) == 1
+    assert "1 of 12 numbers differ" in capsys.readouterr().out
+    with hold(folder / "lease.json"):
+        store = Store(folder)
+        store.write_progress({trial.name: {"epoch": 1, "began": 0.0}})
+        assert main(["status", str(folder)]) == 0
+        assert f"{trial.name}: epoch 1 of 1, attempt 1" in " ".join(capsys.readouterr().out.split())
     (folder / "report" / "index.html").unlink()
     assert main(["report", str(folder)]) == 0
     assert (folder / "report" / "index.html").is_file()
@@ -94,6 +109,11 @@ def test_a_failed_trial_exits_with_1_and_the_report_shows_it(study: Path, capsys
 def test_status_of_something_else_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "holds no results of a study" in capsys.readouterr().err
+
+
+def test_rerun_of_something_else_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rerun", str(tmp_path)]) == 2
+    assert "holds no finished trial" in capsys.readouterr().err
 
 
 def test_data_list_and_check(capsys: pytest.CaptureFixture[str]) -> None:
