@@ -1,16 +1,19 @@
-"""One run, trained: the same spec on the same machine gives the same bits."""
+"""One run, trained: the same spec on the same machine gives the same bits, in one go or taken up again."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.checkpoint import Checkpoints, State
 from vae.datasets import Data, as_float, load
+from vae.environment import describe, source_hash
 from vae.errors import DivergedError
 from vae.model import VAE
 from vae.spec import RunSpec
@@ -19,6 +22,7 @@ __all__ = ["REMEDY", "Progress", "Trained", "train"]
 
 STATISTICS_IMAGES = 10_000  # training images from which batch statistics are re-estimated
 STATISTICS_BATCH = 500
+CHECKPOINT_SECONDS = 60.0  # within an epoch, so long after the last checkpoint comes the next
 REMEDY = "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)"
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -33,9 +37,11 @@ class Trained:
         model: the trained model.
         history: a row an epoch: `epoch` (from 1), `loss`, each term and its `val_` twin (unweighted means over the
             images), each `<term>_weight`, `seconds`.
-        timings: `first_step_seconds` (tracing and compiling), `train_seconds` (the rest, without validation),
-            `seconds_per_epoch` (median), `images_per_second`.
-        notes: choices made on the way.
+        timings: `first_step_seconds` (tracing and compiling; summed over the processes that had a part in the
+            training), `train_seconds` (the rest, without validation and checkpoints), `seconds_per_epoch` (median),
+            `images_per_second`.
+        notes: choices made on the way; `resumed`, from which steps, and `checkpoints`, what went wrong with them, only
+            where there is something to say.
     """
 
     spec: RunSpec
@@ -45,17 +51,22 @@ class Trained:
     notes: dict[str, str]
 
 
-def train(spec: RunSpec, data: Data | None = None, on_epoch: Progress | None = None) -> Trained:
+def train(
+    spec: RunSpec, data: Data | None = None, on_epoch: Progress | None = None, checkpoints: Path | None = None
+) -> Trained:
     """Train what `spec` describes.
 
     Args:
         spec: the run.
         data: the loaded data set; loaded from `spec.data` without it.
         on_epoch: called after each epoch with its number (from 1) and its row of the history.
+        checkpoints: a folder for this run alone: the training goes on from the newest checkpoint there, to the bits
+            that it would have reached in one go, and saves its own after each epoch and each minute of one. A folder
+            that can't be written is noted, and harmless.
 
     Raises:
         DataError: the data set is missing or damaged.
-        DivergedError: the loss is no longer a finite number; names the epoch and the terms.
+        DivergedError: the loss is no longer a finite number; names the step, the epoch and the terms.
         SpecError: pixels, output activation and reconstruction term don't agree.
     """
     data = data or load(spec.data)
@@ -66,14 +77,18 @@ def train(spec: RunSpec, data: Data | None = None, on_epoch: Progress | None = N
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
     model.check_range(held_out)
     monitor = _Monitor(model, batches, held_out, spec, on_epoch)
-    model.fit(
-        batches,
-        epochs=spec.train.epochs,
-        shuffle=False,  # the batches shuffle themselves
-        callbacks=[monitor],
-        verbose=0,
-    )
-    notes = {"batch_statistics": _settle_statistics(model, data.train.images, spec)}
+    if checkpoints is not None:
+        monitor.resume(checkpoints, spec.digest(data.checksum))
+    for first, last in monitor.stretches():
+        model.fit(
+            batches,
+            initial_epoch=first,
+            epochs=last,
+            shuffle=False,  # the batches shuffle themselves
+            callbacks=[monitor],
+            verbose=0,
+        )
+    notes = {"batch_statistics": _settle_statistics(model, data.train.images, spec)} | monitor.notes()
     return Trained(spec, model, monitor.history, monitor.timings(len(data.train.images)), notes)
 
 
@@ -95,12 +110,13 @@ class _Batches(keras.utils.PyDataset):
         self._size, self._seed = spec.train.batch_size, spec.train.seed
         self.start(0)
 
-    def start(self, epoch: int) -> None:
-        """Draw the order of `epoch` (from 0)."""
-        self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
+    def start(self, epoch: int, skip: int = 0) -> None:
+        """Draw the order of `epoch` (from 0) and leave out its first `skip` batches."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
+        self._order = order[skip * self._size :]
 
     def __len__(self) -> int:
-        return math.ceil(len(self._images) / self._size)
+        return math.ceil(len(self._order) / self._size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32]]:
         chosen = self._order[index * self._size : (index + 1) * self._size]
@@ -108,33 +124,86 @@ class _Batches(keras.utils.PyDataset):
 
 
 class _Monitor(keras.callbacks.Callback):
-    """Keeps time and history, moves the schedules, and stops a run that left the finite numbers."""
+    """Keeps time, history and checkpoints, moves the schedules, and stops a run that left the finite numbers."""
 
     def __init__(
         self, vae: VAE, batches: _Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
     ) -> None:
         super().__init__()
         self.history: list[dict[str, float]] = []
-        self.first_step_seconds = 0.0
         self._vae, self._batches, self._held_out, self._on_epoch = vae, batches, held_out, on_epoch
-        self._total = spec.train.epochs * len(batches)
-        self._step = 0
-        self._began = self._ended = 0.0
+        self._epochs, self._steps = spec.train.epochs, len(batches)
+        self._total = self._epochs * self._steps
         self._scheduled = [name for name, term in vae.terms.items() if term.scheduled]
+        self._checkpoints: Checkpoints | None = None
+        self._state: State | None = None  # to go on from
+        self._step = self._skip = 0
+        self._first_steps: list[float] = []
+        self._resumed: list[int] = []
+        self._carried = 0.0  # seconds that earlier processes spent in the epoch under way
+        self._entered = self._began = self._ended = 0.0
+        self._timed = False  # the first step of this process
+        self._saved = time.perf_counter()
+
+    def resume(self, folder: Path, digest: str) -> None:
+        """Save to `folder` from now on, and go on from the newest checkpoint there."""
+        self._vae.optimizer.build(self._vae.trainable_variables)
+        machine = describe()
+        identity = {
+            "spec": digest,
+            "source": source_hash(),
+            **{name: machine[name] for name in ("backend", "device", "processor", "packages")},
+            "variables": [[list(variable.shape), str(variable.dtype)] for variable in self._variables()],
+        }
+        self._checkpoints = Checkpoints(folder, identity)
+        self._state = state = self._checkpoints.latest()
+        if state is None:
+            return
+        self.history, self._first_steps = list(state.history), list(state.first_steps)
+        self._resumed = [*state.resumed, state.step]
+        self._step, self._skip, self._carried = state.step, state.batch, state.seconds
+        if state.epoch == self._epochs:
+            self._restore()
+
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """Yield (first, last) epochs to train: what is left of an epoch is shorter, so Keras is to be told apart."""
+        if self._skip:
+            epoch = len(self.history)
+            self._batches.start(epoch, self._skip)
+            yield epoch, epoch + 1
+        if len(self.history) < self._epochs:
+            self._batches.start(len(self.history))
+            yield len(self.history), self._epochs
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
-        self._batches.start(epoch)
-        self._began = time.perf_counter()
+        self._batches.start(epoch, self._skip)
+        self._restore()  # not before: now Keras has built what it builds and reset the metrics
+        self._entered = time.perf_counter()
+        self._began = self._entered - self._carried
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        if self._scheduled:
+            self._sync()
         for name in self._scheduled:
             self._vae.term_weights[name].assign(self._vae.terms[name].weight_at(self._step / self._total))
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         self._step += 1
         self._ended = time.perf_counter()
-        if self._step == 1:
-            self.first_step_seconds = self._ended - self._began
+        if not self._timed:
+            self._timed = True
+            self._first_steps.append(self._ended - self._entered)
+        logs = logs or {}
+        # Keras has made numbers of them already, so looking costs no wait; they are means of the epoch so far, which
+        # stay what they are once they are not finite.
+        if not all(map(math.isfinite, logs.values())):
+            broken = [name for name in ("loss", *self._vae.terms) if not math.isfinite(logs.get(name, 0.0))]
+            epoch = len(self.history) + 1
+            raise DivergedError(f"{', '.join(broken)} not finite at step {self._step} (epoch {epoch}). {REMEDY}")
+        done = self._skip + batch + 1
+        if self._checkpoints and done < self._steps and self._ended - self._saved > CHECKPOINT_SECONDS:
+            self._save(done)
+            self._began += time.perf_counter() - self._ended  # saving is no training
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in sorted((logs or {}).items())}
@@ -142,22 +211,66 @@ class _Monitor(keras.callbacks.Callback):
         progress = self._step / self._total
         row |= {f"{name}_weight": term.weight_at(progress) for name, term in self._vae.terms.items()}
         row["seconds"] = self._ended - self._began
-        broken = [name for name in ("loss", *self._vae.terms) if not math.isfinite(row[name])]
-        if broken:
-            raise DivergedError(
-                f"{', '.join(broken)} not finite in epoch {epoch + 1}. {REMEDY}",
-            )
         self.history.append(row)
+        self._skip, self._carried = 0, 0.0
+        if self._checkpoints:
+            self._save(0)
         if self._on_epoch:
             self._on_epoch(epoch + 1, row)
+
+    def _variables(self) -> list[Any]:
+        """Return all that training changes; the metrics' own come last."""
+        metrics = [variable for metric in self._vae.metrics for variable in metric.variables]
+        return [*self._vae.variables, *self._vae.optimizer.variables, *metrics]
+
+    def _sync(self) -> None:
+        """Have JAX, which trains on copies, put them back into the variables, and take them from there again."""
+        if sync := getattr(self._vae, "jax_state_sync", None):
+            sync()
+
+    def _save(self, batch: int) -> None:
+        """Save a checkpoint after `batch` steps of the epoch under way."""
+        self._sync()
+        state = State(
+            arrays=[keras.ops.convert_to_numpy(variable) for variable in self._variables()],
+            step=self._step,
+            epoch=len(self.history),
+            batch=batch,
+            seconds=self._ended - self._began if batch else 0.0,
+            history=self.history,
+            first_steps=self._first_steps,
+            resumed=self._resumed,
+        )
+        if self._checkpoints:
+            self._checkpoints.save(state)
+        self._saved = time.perf_counter()
+
+    def _restore(self) -> None:
+        """Put the state to go on from into the variables, once; between two epochs the metrics stay reset."""
+        if self._state is None:
+            return
+        for variable, value in zip(self._variables(), self._state.arrays, strict=True):
+            variable.assign(value)
+        if not self._state.batch:
+            self._vae.reset_metrics()
+        self._state = None
+
+    def notes(self) -> dict[str, str]:
+        """Return what is worth knowing of the way here: nothing, where it was gone in one go."""
+        notes = {}
+        if self._resumed:
+            notes["resumed"] = f"{len(self._resumed)} times, from step {', '.join(map(str, self._resumed))}"
+        if self._checkpoints and self._checkpoints.notes:
+            notes["checkpoints"] = self._checkpoints.notes
+        return notes
 
     def timings(self, images: int) -> dict[str, float]:
         """Summarise: seconds, and images a second once the first step is over."""
         seconds = [row["seconds"] for row in self.history]
-        steady = max(sum(seconds) - self.first_step_seconds, 1e-9)
-        seen = images * len(seconds) * (1 - 1 / self._total)
+        steady = max(sum(seconds) - sum(self._first_steps), 1e-9)
+        seen = images * len(seconds) * (1 - len(self._first_steps) / self._total)
         return {
-            "first_step_seconds": self.first_step_seconds,
+            "first_step_seconds": sum(self._first_steps),
             "train_seconds": steady,
             "seconds_per_epoch": float(np.median(seconds[1:] or seconds)),
             "images_per_second": seen / steady,

@@ -81,7 +81,7 @@ def test_a_failed_trial_is_a_row_and_stops_nobody(tmp_path: Path) -> None:
     mixed = Study.from_dict(TABLE | {"axes": axes, "fixed": fixed})
     outcome = run(mixed, tmp_path, executor="inline")
     assert outcome.table["status"].tolist() == ["done", "diverged"]
-    assert "not finite in epoch 2" in outcome.table["reason"][1]
+    assert "not finite at step" in outcome.table["reason"][1]
     assert outcome.summary["n"].tolist() == [1, 0]
     assert outcome.summary["failed"].tolist() == [0, 1]
     assert len(outcome.failed) == 1

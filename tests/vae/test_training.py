@@ -97,8 +97,10 @@ def test_timings_are_positive_and_add_up() -> None:
     assert timings["images_per_second"] * timings["train_seconds"] == pytest.approx(400 * 13 / 14)
 
 
-def test_divergence_is_an_error_that_names_epoch_and_term() -> None:
-    with pytest.raises(DivergedError, match=r"reconstruction.* not finite in epoch 1\. Lower train\.learning_rate"):
+def test_divergence_is_an_error_that_names_step_epoch_and_term() -> None:
+    with pytest.raises(
+        DivergedError, match=r"reconstruction.* not finite at step 2 \(epoch 1\)\. Lower train\.learning_rate"
+    ):
         train(spec(model={"output": "linear"}, train={"learning_rate": 1e12}))
 
 

@@ -1,0 +1,167 @@
+"""The state of a training under way, in one file that is either whole or not there.
+
+A checkpoint is a line with the SHA-256 of all that follows, a line of JSON, and the variables as a NumPy archive. It is
+written under another name, flushed, and renamed, so that a process killed at any moment leaves the one before it.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vae.errors import VaebenchError
+
+__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode"]
+
+FORMAT = "vaebench checkpoint 1"
+SUFFIX, PARTIAL = ".checkpoint", ".partial-"
+KEPT = 2  # the newest, and the one before it should the disk have spoilt that
+
+
+class CheckpointError(VaebenchError):
+    """A checkpoint is damaged, or belongs to another training."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the rest of a training depends on.
+
+    Attributes:
+        arrays: the values of the variables, in the model's own order.
+        step: training steps done.
+        epoch: the epoch under way (from 0).
+        batch: steps done in it.
+        seconds: spent in it.
+        history: the rows of the epochs done.
+        first_steps: seconds of the first step of each process that had a part in this.
+        resumed: the steps from which the training was taken up.
+    """
+
+    arrays: Sequence[NDArray[Any]]
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    first_steps: list[float] = field(default_factory=list)
+    resumed: list[int] = field(default_factory=list)
+
+
+def encode(state: State, identity: Mapping[str, Any]) -> bytes:
+    """Return a checkpoint's content; `identity` says in plain values what training it belongs to."""
+    facts = {name: value for name, value in vars(state).items() if name != "arrays"}
+    buffer = io.BytesIO()
+    buffer.write(json.dumps({"identity": identity, "state": facts}).encode() + b"\n")
+    np.savez(buffer, *state.arrays, allow_pickle=False)
+    body = buffer.getvalue()
+    return _head(body) + body
+
+
+def decode(content: bytes, identity: Mapping[str, Any]) -> State:
+    """Return the state in a checkpoint's content.
+
+    Raises:
+        CheckpointError: a byte is not what it was, or the identity is another.
+    """
+    head, newline, body = content.partition(b"\n")
+    if head + newline != _head(body):
+        raise CheckpointError("damaged")
+    try:
+        line, _, archive = body.partition(b"\n")
+        facts = json.loads(line)
+        found, wanted = facts["identity"], json.loads(json.dumps(identity))
+        if found != wanted:
+            other = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+            raise CheckpointError(f"of another {', '.join(other)}")
+        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+            return State([arrays[f"arr_{i}"] for i in range(len(arrays.files))], **facts["state"])
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"not a checkpoint ({type(error).__name__}: {error})") from None
+
+
+def _head(body: bytes) -> bytes:
+    return f"{FORMAT} sha256:{hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+class Checkpoints:
+    """The checkpoints of one training in a folder of their own; trouble with the disk is noted, never raised.
+
+    Args:
+        folder: where they are; made when the first is saved. Nothing else should be kept there.
+        identity: what training they belong to: one of another identity is passed over.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
+        """Remember the place; nothing is read or written yet."""
+        self._folder, self._identity = folder, identity
+        self._kept: list[Path] = []
+        self._passed_over: list[str] = []
+        self._failed: list[str] = []
+
+    @property
+    def notes(self) -> str:
+        """What was passed over and what could not be written; empty where all went well."""
+        failed = f"{len(self._failed)} not written, first {self._failed[0]}" if self._failed else ""
+        return "; ".join([*self._passed_over, failed] if failed else self._passed_over)
+
+    def latest(self) -> State | None:
+        """Return the newest state that is whole and belongs to this training; None where there is none."""
+        try:
+            paths = sorted((path for path in self._folder.iterdir() if path.suffix == SUFFIX), reverse=True)
+        except OSError:
+            return None
+        for path in paths:
+            try:
+                state = decode(path.read_bytes(), self._identity)
+            except (CheckpointError, OSError) as error:
+                self._passed_over.append(f"{path.name} passed over: {_reason(error)}")
+            else:
+                self._kept = [path]
+                return state
+        return None
+
+    def save(self, state: State) -> None:
+        """Write a state and remove all but the two newest; without success the ones before stay as they are."""
+        path = self._folder / f"step-{state.step:010d}{SUFFIX}"
+        partial = self._folder / f"{PARTIAL}{os.getpid()}"
+        content = encode(state, self._identity)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            self._failed.append(f"at step {state.step}: {_reason(error)}")
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            return
+        self._kept = [*(older for older in self._kept if older != path), path][-KEPT:]
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Make the rename last, then remove older checkpoints and what a killed process left half-written."""
+        with contextlib.suppress(OSError):  # some systems don't flush folders
+            descriptor = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        with contextlib.suppress(OSError):
+            for path in self._folder.iterdir():
+                if (path.suffix == SUFFIX or path.name.startswith(PARTIAL)) and path not in self._kept:
+                    path.unlink()
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
