@@ -89,6 +89,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill the workers and runners of a study of 24 trials 50 times, and compare with an undisturbed run."""
+    with_project(session, groups=("test",), extras=("tune",))
+    size = {"VAEBENCH_CHAOS_KILLS": "50", "VAEBENCH_CHAOS_TRIALS": "24"}
+    session.run("pytest", "-s", "tests/chaos", *session.posargs, env=size)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check rules and formatting with ruff; -- --fix mends what can be mended."""
     prepare(session, requirements(groups=("lint",), project=False))

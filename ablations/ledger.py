@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["Attempt", "Ledger"]
+__all__ = ["INTERRUPTED", "Attempt", "Ledger"]
 
 INTERRUPTED = "interrupted"
 

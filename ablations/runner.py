@@ -13,6 +13,7 @@ import psutil
 from ablations import tables
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
+from ablations.ledger import INTERRUPTED
 from ablations.records import Record
 from ablations.store import Store
 from ablations.study import Study, Trial
@@ -121,6 +122,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         plan = make_plan(study, store, refresh=refresh)
         store.write_study(study.text)
         store.sweep()
+        _reconcile(store, plan)
         crew, each = crew_size(executor, workers, threads)
         commit = git_commit()
         jobs = [Job(trial, store.root, commit) for trial in plan.missing]
@@ -135,6 +137,16 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
             store.progress_file.unlink(missing_ok=True)
             outcome = collect(store, plan, len(done))
     return outcome
+
+
+def _reconcile(store: Store, plan: Plan) -> None:
+    """Log the end of trials whose runner died between their commit and the log."""
+    open_ends = {one.trial: one.status == INTERRUPTED for one in store.ledger.attempts()}
+    missing = {trial.name for trial in plan.missing}
+    for trial in plan.trials:
+        if open_ends.get(trial.name) and trial.name not in missing:
+            store.ledger.end(trial.name, "done", None)
+            store.clear_workspace(trial.name)
 
 
 def _perform(executor: Executor, jobs: Sequence[Job], store: Store, retries: int) -> Iterator[Event]:

@@ -78,6 +78,16 @@ class Store:
         """The trials' folders."""
         return self.root / "trials"
 
+    def workspace(self, trial: str) -> Path:
+        """Return where an unfinished trial keeps its checkpoints."""
+        return self.root / "work" / trial
+
+    def clear_workspace(self, trial: str) -> None:
+        """Remove a trial's checkpoints, which nobody needs any more."""
+        shutil.rmtree(self.workspace(trial), ignore_errors=True)
+        with contextlib.suppress(OSError):  # others are in it
+            self.workspace(trial).parent.rmdir()
+
     @property
     def ledger(self) -> Ledger:
         """The log of attempts."""

@@ -15,7 +15,7 @@ from ablations.store import Store
 from ablations.study import Trial
 from vae.datasets import Data, load
 from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss, source_hash
-from vae.errors import DataError, DivergedError
+from vae.errors import DataError, DivergedError, VaebenchError
 from vae.registry import Registry
 from vae.spec import DataSpec, RunSpec
 
@@ -84,19 +84,21 @@ def perform(job: Job, threads: int, on_epoch: Progress | None = None) -> Record:
     """Train, evaluate and commit one trial; a failure is a record too."""
     started = _now()
     base = failed(job, "failed", "", started)
+    store = Store(job.root)
     try:
-        return _train_and_evaluate(job, base, threads, on_epoch)
-    except DivergedError as error:
-        record = replace(base, status="diverged", reason=str(error))
-    except DataError as error:
-        record = replace(base, status="data_error", reason=str(error))
+        record = _train_and_evaluate(job, base, threads, on_epoch)
+    except VaebenchError as error:
+        status = {DivergedError: "diverged", DataError: "data_error"}.get(type(error), "failed")
+        record = replace(base, status=status, reason=str(error), finished=_now())
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
-        reason = f"{type(error).__name__}: {error}"
         status = "out_of_memory" if _is_memory_error(error) else "failed"
-        record = replace(base, status=status, reason=reason, notes={"traceback": traceback.format_exc()})
-    record = replace(record, finished=_now())
-    with Store(job.root).commit(job.name) as draft:
-        draft.write_record(record)
+        reason = f"{type(error).__name__}: {error}"
+        notes = {"traceback": traceback.format_exc()}
+        record = replace(base, status=status, reason=reason, notes=notes, finished=_now())
+    if record.status != "done":
+        with store.commit(job.name) as draft:
+            draft.write_record(record)
+    store.clear_workspace(job.name)
     return record
 
 
@@ -130,7 +132,7 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
     keras.backend.clear_session()
     reset_peak_rss()
     data = _load(job.trial.spec.data)
-    trained = train(job.trial.spec, data, on_epoch)
+    trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.name))
     evaluation = evaluate(trained, data)
     record = replace(
         base,

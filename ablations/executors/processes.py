@@ -19,6 +19,7 @@ from typing import IO
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
 from ablations.store import Store
+from vae.environment import source_hash
 
 __all__ = ["Processes"]
 
@@ -142,8 +143,14 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     else:
         record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
     record = replace(record, notes={"log": log})
-    with Store(job.root).commit(job.name) as draft:
-        draft.write_record(record)
+    store = Store(job.root)
+    found = store.read(job.name)
+    if found is not None and found.status == "done" and found.code.get("vae") == source_hash():
+        record = found  # it died between its commit and its word
+        store.clear_workspace(job.name)
+    else:
+        with store.commit(job.name) as draft:
+            draft.write_record(record)
     yield Event("finished", job.name, record=record, worker=worker.number)
 
 

@@ -1,0 +1,177 @@
+"""A study whose workers and runners are killed at random moments ends as if nothing had happened, bit for bit.
+
+`nox -s chaos` runs it at full size; the test suite at a small one.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import psutil
+
+from ablations.store import Store
+from ablations.study import Study
+
+KILLS = int(os.environ.get("VAEBENCH_CHAOS_KILLS", "4"))
+TRIALS = int(os.environ.get("VAEBENCH_CHAOS_TRIALS", "4"))
+SEED = int(os.environ.get("VAEBENCH_CHAOS_SEED", "0"))
+STUDY = """
+name = "chaos"
+[fixed]
+model = "dense_vae"
+hidden_units = [8]
+latent_dim = 2
+data.limit = 256
+data.test_limit = 64
+epochs = 250
+batch_size = 32
+loss.kl.schedule = "warmup"
+[axes]
+learning_rate = [1e-3, 3e-3]
+seed = {seeds}
+"""
+
+
+def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "ablations",
+        "run",
+        str(file),
+        "--results",
+        str(results),
+        "--no-pdf",
+        "--workers",
+        "2",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with log.open("ab") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+def workers(runner: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(runner.pid).children()
+        return [child for child in children if "ablations.executors._worker" in child.cmdline()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def strike(runner: subprocess.Popen[bytes], turn: int, dice: random.Random) -> bool:
+    """Kill a worker or, every second time, the runner; tell whether there was one to kill."""
+    if turn % 2:
+        runner.kill()
+        runner.wait()
+        return True
+    crew = workers(runner)
+    if not crew:
+        return False
+    try:
+        dice.choice(crew).kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
+def wait_for_a_moment(store: Store, runner: subprocess.Popen[bytes], dice: random.Random) -> None:
+    """Sleep until a random moment: most are within the training, some within the start of a process."""
+    if dice.random() < 0.75:
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and runner.poll() is None:
+            if any(at["epoch"] > 0 for at in store.read_progress().values()):
+                break
+            time.sleep(0.05)
+    time.sleep(dice.uniform(0, 4))
+
+
+def weights(archive: Path) -> dict[str, np.ndarray]:
+    """Return every array of a saved model, optimiser state included."""
+    arrays: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(archive) as file, h5py.File(BytesIO(file.read("model.weights.h5"))) as content:
+        content.visititems(
+            lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+        )
+    return arrays
+
+
+def differences(one: Store, other: Store, trial: str) -> list[str]:
+    """Return what differs between two runs of a trial, times apart."""
+    before, after = one.read(trial), other.read(trial)
+    if before is None or after is None or after.status != "done":
+        return [f"{trial}: not done"]
+    found = [f"{trial}: {name}" for name, value in before.metrics.items() if after.metrics[name] != value]
+    histories = [store.history(before).drop(columns="seconds") for store in (one, other)]
+    if not histories[0].equals(histories[1]):
+        found.append(f"{trial}: history")
+    models = [weights(store.model(before)) for store in (one, other)]
+    arrays: list[Any] = [store.arrays(before) for store in (one, other)]
+    for name, (left, right) in {"weights": models, "arrays": arrays}.items():
+        if left.keys() != right.keys() or any(not np.array_equal(left[key], right[key]) for key in left):
+            found.append(f"{trial}: {name}")
+    return found
+
+
+def test_kills_leave_no_trace(tmp_path: Path) -> None:
+    file = tmp_path / "chaos.toml"
+    file.write_text(STUDY.format(seeds=list(range(TRIALS // 2))))
+    log = tmp_path / "log"
+    assert start(file, tmp_path / "calm", log).wait() == 0, log.read_text()
+    calm, wild = Store(tmp_path / "calm" / "chaos"), Store(tmp_path / "wild" / "chaos")
+    names = [trial.name for trial in Study.load(file).trials()]
+    assert len(names) == TRIALS
+
+    dice = random.Random(SEED)  # noqa: S311 - no secret
+    kills = restarts = 0
+    deadline = time.monotonic() + 120 + 60 * KILLS
+    runner = start(file, tmp_path / "wild", log)
+    while time.monotonic() < deadline:
+        finished = runner.poll() is not None
+        if finished and all((record := wild.read(name)) and record.status == "done" for name in names):
+            if kills >= KILLS:
+                break
+            # All is done and there are blows left: take a trial back, by hand, and go on.
+            victim = dice.choice(names)
+            for path in sorted((wild.trials / victim).iterdir()):
+                path.unlink()
+            (wild.trials / victim).rmdir()
+        if finished:
+            restarts += 1
+            runner = start(file, tmp_path / "wild", log)
+        elif kills < KILLS:
+            wait_for_a_moment(wild, runner, dice)
+            kills += strike(runner, kills, dice)
+        else:
+            time.sleep(0.2)
+    assert runner.wait(60) == 0, log.read_text()[-3000:]
+
+    mismatches = [found for name in names for found in differences(calm, wild, name)]
+    resumed = sum("resumed" in record.notes for name in names if (record := wild.read(name)))
+    told = {
+        "kills": kills,
+        "restarts": restarts,
+        "trials": len(names),
+        "resumed": resumed,
+        "mismatches": len(mismatches),
+    }
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    assert kills >= KILLS
+    assert mismatches == []
+    assert sorted(wild.names()) == sorted(names)
+    left = [path.relative_to(wild.root).as_posix() for path in wild.root.rglob("*") if ".partial" in path.name]
+    assert left == []
+    assert not (wild.root / "work").exists()
+    done = pd.Series([one.trial for one in wild.ledger.attempts() if one.status == "done"]).value_counts()
+    assert set(done.index) == set(names)
+    assert resumed
+    assert not [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
