@@ -23,6 +23,7 @@ __all__ = ["REMEDY", "Progress", "Trained", "train"]
 STATISTICS_IMAGES = 10_000  # training images from which batch statistics are re-estimated
 STATISTICS_BATCH = 500
 CHECKPOINT_SECONDS = 60.0  # within an epoch, so long after the last checkpoint comes the next
+CHECKPOINT_SHARE = 0.02  # of the time at most is spent on them: very short epochs don't get one each
 REMEDY = "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)"
 
 Progress = Callable[[int, Mapping[str, float]], None]
@@ -61,8 +62,9 @@ def train(
         data: the loaded data set; loaded from `spec.data` without it.
         on_epoch: called after each epoch with its number (from 1) and its row of the history.
         checkpoints: a folder for this run alone: the training goes on from the newest checkpoint there, to the bits
-            that it would have reached in one go, and saves its own after each epoch and each minute of one. A folder
-            that can't be written is noted, and harmless.
+            that it would have reached in one go, and saves its own after each epoch, and each minute of a long one.
+            Very short epochs, of which saving would take more than 2 %, don't get one each. A folder that can't be
+            written is noted, and harmless.
 
     Raises:
         DataError: the data set is missing or damaged.
@@ -143,7 +145,7 @@ class _Monitor(keras.callbacks.Callback):
         self._carried = 0.0  # seconds that earlier processes spent in the epoch under way
         self._entered = self._began = self._ended = 0.0
         self._timed = False  # the first step of this process
-        self._saved = time.perf_counter()
+        self._saved, self._cost = time.perf_counter(), 0.0
 
     def resume(self, folder: Path, digest: str) -> None:
         """Save to `folder` from now on, and go on from the newest checkpoint there."""
@@ -213,7 +215,7 @@ class _Monitor(keras.callbacks.Callback):
         row["seconds"] = self._ended - self._began
         self.history.append(row)
         self._skip, self._carried = 0, 0.0
-        if self._checkpoints:
+        if self._checkpoints and time.perf_counter() - self._saved >= self._cost / CHECKPOINT_SHARE:
             self._save(0)
         if self._on_epoch:
             self._on_epoch(epoch + 1, row)
@@ -230,6 +232,7 @@ class _Monitor(keras.callbacks.Callback):
 
     def _save(self, batch: int) -> None:
         """Save a checkpoint after `batch` steps of the epoch under way."""
+        began = time.perf_counter()
         self._sync()
         state = State(
             arrays=[keras.ops.convert_to_numpy(variable) for variable in self._variables()],
@@ -244,6 +247,7 @@ class _Monitor(keras.callbacks.Callback):
         if self._checkpoints:
             self._checkpoints.save(state)
         self._saved = time.perf_counter()
+        self._cost = self._saved - began
 
     def _restore(self) -> None:
         """Put the state to go on from into the variables, once; between two epochs the metrics stay reset."""

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -40,6 +41,12 @@ SETTINGS: dict[str, Any] = {
     "train": {"epochs": 3, "batch_size": 32, "learning_rate": 3e-3},
 }
 SPEC = RunSpec.parse(SETTINGS, "")
+
+
+@pytest.fixture(autouse=True)
+def _at_every_end_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save however short an epoch is; the one test of the share sets it back."""
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
 
 
 class CutOffError(Exception):
@@ -322,7 +329,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from vae import RunSpec, evaluate, train, training
-training.CHECKPOINT_SECONDS = 0.0
+training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0.0, float("inf")
 trained = train(RunSpec.parse(json.loads(sys.argv[1]), ""), checkpoints=Path(sys.argv[2]))
 history = [row | {"seconds": 0} for row in trained.history]
 print(json.dumps([evaluate(trained).metrics, history, trained.notes.get("resumed")]))
@@ -366,3 +373,24 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert history == [row | {"seconds": 0} for row in whole.history]
     assert metrics == evaluate(whole).metrics
     assert len(names(folder)) == 2
+
+
+def test_checkpoints_take_no_more_than_their_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saves: list[int] = []
+    original = training._Monitor._save
+
+    def slow(self: Any, batch: int) -> None:
+        saves.append(self._step)
+        time.sleep(0.2)
+        original(self, batch)
+        self._cost += 0.2
+
+    monkeypatch.setattr(training._Monitor, "_save", slow)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 0.02)
+    settings = {**SETTINGS, "train": {**SETTINGS["train"], "epochs": 20}}
+    train(RunSpec.parse(settings, ""), checkpoints=tmp_path)
+    assert len(saves) == 1, "a save of 0.2 s is followed by 10 s without one"
+    saves.clear()
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    train(RunSpec.parse(settings | {"train": {**settings["train"], "seed": 1, "epochs": 3}}, ""), checkpoints=tmp_path)
+    assert len(saves) == 3
