@@ -80,8 +80,13 @@ def _processor() -> str:
 def _device() -> str:
     import keras
 
-    gpus = keras.distribution.list_devices("gpu")
-    return gpus[0] if gpus else "cpu"
+    if keras.backend.backend() == "torch":  # where Keras knows of no devices
+        import torch
+
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    # Without a kind, since JAX raises where one is asked for that it doesn't have.
+    best = str(keras.distribution.list_devices()[0])
+    return "cpu" if best.startswith("cpu") else best
 
 
 @cache

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from vae.environment import describe
 from vae.evaluation import evaluate
 from vae.spec import RunSpec
 from vae.training import train
@@ -31,6 +32,26 @@ def test_two_steps_change_every_weight_and_lower_the_loss(name: str, likelihood:
         np.testing.assert_array_equal(one, two)
     metrics = evaluate(trained).metrics
     assert np.isfinite([value for value in metrics.values() if value is not None]).all()
+
+
+def test_the_machine_is_described() -> None:
+    assert describe()["backend"] == os.environ["KERAS_BACKEND"]
+    assert describe()["device"]
+
+
+def test_a_scheduled_weight_moves_within_an_epoch() -> None:
+    kl = {"weight": 0.01, "schedule": "warmup", "ramp": 1.0}
+    settings: dict[str, Any] = {
+        "data": {"limit": 64, "test_limit": 8},
+        "model": {"name": "dense_vae", "latent_dim": 2},
+        "loss": {"kl": kl},
+        "train": {"epochs": 1, "batch_size": 16},
+    }
+    moved = train(RunSpec.parse(settings, ""))
+    # The weights of the four steps are 0, 1/4, 2/4 and 3/4 of the whole.
+    assert float(moved.model.term_weights["kl"]) == pytest.approx(0.0075)
+    row = moved.history[0]
+    assert row["loss"] - row["reconstruction"] > 0.001 * row["kl"]
 
 
 def test_noise_differs_from_step_to_step_and_not_from_run_to_run() -> None:
