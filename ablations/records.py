@@ -15,7 +15,7 @@ class Record:
         trial: the folder's name, slug and first digits of the digest.
         digest: SHA-256 of the spec and the data's checksum.
         axes: axis -> value in the study's order, `seed` last; None where an axis does not apply to the model.
-        status: done, diverged, data_error, crashed or failed.
+        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed.
         reason: why it is not done; None when it is.
         spec: the RunSpec as plain values.
         metrics: metric -> value, or None where it does not apply.

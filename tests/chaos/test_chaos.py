@@ -33,7 +33,7 @@ hidden_units = [8]
 latent_dim = 2
 data.limit = 256
 data.test_limit = 64
-epochs = 250
+epochs = 150
 batch_size = 32
 loss.kl.schedule = "warmup"
 [axes]
