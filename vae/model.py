@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from vae.datasets import RANGES
 from vae.errors import SpecError
 from vae.networks import NETWORKS, Network
-from vae.spec import RANGES
 from vae.terms import TERMS, Outputs, Term
 
 __all__ = ["VAE"]

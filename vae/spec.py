@@ -6,61 +6,19 @@ found in the registries by name, so that their settings are checked when the spe
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from vae._frozen import Frozen, canonical_json
+from vae.datasets import RANGES, DataSpec
 from vae.errors import SpecError
 from vae.networks import NETWORKS, Network
 from vae.terms import TERMS, Term
 
 __all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]
 
-RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
-
-
-class DataSpec(Frozen):
-    """Which images, how many, of what size, in what range.
-
-    Attributes:
-        name: an entry of `vae.datasets.DATASETS`.
-        limit: at most so many training images, class-balanced and deterministic; all without it.
-        test_limit: the same for the test images.
-        path: the folder or zip file, for `image_folder` and `celeba`.
-        size: (height, width) in pixels to resize to; images that differ in size get the commonest without it.
-        range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
-        test_fraction: share of the images held out where the data set has no official split.
-        split_seed: seed of that split.
-    """
-
-    name: str = "digits"
-    limit: int | None = Field(None, ge=2)
-    test_limit: int | None = Field(None, ge=2)
-    path: str | None = None
-    size: tuple[int, int] | None = None
-    range: Literal["unit", "symmetric"] = "unit"
-    test_fraction: float = Field(0.3, gt=0, lt=1)
-    split_seed: int = Field(42, ge=0, lt=2**32)
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        from vae.datasets import DATASETS  # the loaders read specs, so they import this module
-
-        DATASETS[name]
-        return name
-
-    @field_validator("size")
-    @classmethod
-    def _large_enough(cls, size: tuple[int, int] | None) -> tuple[int, int] | None:
-        if size is not None and min(size) < SMALLEST_SIDE:
-            raise ValueError(f"got {size}, but height and width must be at least {SMALLEST_SIDE} pixels")
-        return size
-
-
-SMALLEST_SIDE = 8
 
 
 class TrainSpec(Frozen):

@@ -3,16 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.datasets._spec import DATASETS, RANGES, DataSpec
 from vae.errors import SpecError, unknown_name
-from vae.registry import Registry
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
 
 __all__ = ["DATASETS", "Data", "Dataset", "Decoded", "Opened", "Split", "as_float"]
 
@@ -105,7 +102,7 @@ class Dataset(ABC):
     takes_path: ClassVar[Literal["no", "optional", "required"]] = "no"
 
     @abstractmethod
-    def open(self, spec: "DataSpec", *, download: bool = True) -> Opened:
+    def open(self, spec: DataSpec, *, download: bool = True) -> Opened:
         """Find the images and identify their content, without decoding them.
 
         Args:
@@ -116,7 +113,7 @@ class Dataset(ABC):
             DataError: they are missing, damaged, or not what they should be.
         """
 
-    def check(self, spec: "DataSpec") -> list[str]:
+    def check(self, spec: DataSpec) -> list[str]:
         """Read every image and return what was found, a line an item.
 
         Raises:
@@ -135,11 +132,8 @@ class Dataset(ABC):
         return lines
 
 
-DATASETS: Registry[type[Dataset]] = Registry("data set", "vae.datasets")
-
-
 def as_float(images: NDArray[np.uint8], range: str = "unit") -> NDArray[np.float32]:  # noqa: A002 - the setting's name
-    """Scale pixels: low + (high - low) * x / 255, for (low, high) of `vae.spec.RANGES`.
+    """Scale pixels: low + (high - low) * x / 255, for (low, high) of `RANGES`.
 
     >>> as_float(np.array([0, 255], np.uint8), "symmetric").tolist()
     [-1.0, 1.0]
@@ -151,8 +145,6 @@ def as_float(images: NDArray[np.uint8], range: str = "unit") -> NDArray[np.float
     Raises:
         SpecError: the range is not known, or the images are not uint8.
     """
-    from vae.spec import RANGES
-
     if range not in RANGES:
         raise SpecError(unknown_name("range", range, RANGES))
     if images.dtype != np.uint8:

@@ -1,7 +1,7 @@
 """From a spec to arrays: open, decode or take from the cache, resize, check, limit."""
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,8 @@ from vae.datasets._base import DATASETS, Data, Dataset, Decoded, Opened, Split
 from vae.datasets._cache import read_arrays, write_arrays
 from vae.datasets._images import resize_images
 from vae.datasets._select import subset_indices
+from vae.datasets._spec import SMALLEST_SIDE, DataSpec
 from vae.errors import DataError, SpecError
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
 
 __all__ = ["entry_for", "fingerprint", "fingerprint_of", "load"]
 
@@ -22,7 +20,7 @@ __all__ = ["entry_for", "fingerprint", "fingerprint_of", "load"]
 _REVISION = 1
 
 
-def load(spec: "DataSpec") -> Data:
+def load(spec: DataSpec) -> Data:
     """Load what `spec` asks for.
 
     Images are uint8, decoded once and then mapped from the cache; `DataSpec.range` is left to `as_float`.
@@ -45,7 +43,7 @@ def load(spec: "DataSpec") -> Data:
     )
 
 
-def fingerprint(spec: "DataSpec") -> str:
+def fingerprint(spec: DataSpec) -> str:
     """Return the `checksum` that `load` would give, without decoding an image.
 
     Files that are found nowhere are fetched as `load` would; files seen before are not read again.
@@ -57,7 +55,7 @@ def fingerprint(spec: "DataSpec") -> str:
     return fingerprint_of(spec, entry_for(spec).open(spec))
 
 
-def entry_for(spec: "DataSpec") -> Dataset:
+def entry_for(spec: DataSpec) -> Dataset:
     """Return the data set that `spec` names.
 
     Raises:
@@ -75,11 +73,11 @@ def entry_for(spec: "DataSpec") -> Dataset:
     return entry
 
 
-def fingerprint_of(spec: "DataSpec", opened: Opened) -> str:
+def fingerprint_of(spec: DataSpec, opened: Opened) -> str:
     return _digest(_identity(spec, opened) | {"limit": spec.limit, "test_limit": spec.test_limit})
 
 
-def _identity(spec: "DataSpec", opened: Opened) -> dict[str, object]:
+def _identity(spec: DataSpec, opened: Opened) -> dict[str, object]:
     return {
         "name": spec.name,
         "content": opened.content,
@@ -93,7 +91,7 @@ def _digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def _decoded(spec: "DataSpec", opened: Opened) -> Decoded:
+def _decoded(spec: DataSpec, opened: Opened) -> Decoded:
     """Decode, or map what was decoded before; either way the arrays have been checked."""
     if not opened.cached:
         return _finished(spec, opened)
@@ -129,7 +127,7 @@ def _from_cache(key: str) -> Decoded | None:
     return decoded
 
 
-def _finished(spec: "DataSpec", opened: Opened) -> Decoded:
+def _finished(spec: DataSpec, opened: Opened) -> Decoded:
     decoded = opened.decode()
     if spec.size is not None:
         train, test = (resize_images(split.images, spec.size) for split in (decoded.train, decoded.test))
@@ -146,8 +144,6 @@ def _finished(spec: "DataSpec", opened: Opened) -> Decoded:
 
 
 def _validate(decoded: Decoded) -> None:
-    from vae.spec import SMALLEST_SIDE
-
     for name, split in (("training", decoded.train), ("test", decoded.test)):
         images: NDArray[Any] = split.images
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in {1, 3}:  # noqa: PLR2004

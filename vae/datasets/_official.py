@@ -9,17 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened
 from vae.datasets._cache import Ledger
 from vae.datasets._download import download as fetch
 from vae.datasets._places import Place, is_file, is_folder, places
+from vae.datasets._spec import DataSpec
 from vae.datasets._trees import digest_of
 from vae.errors import DataError
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
 
 __all__ = ["Official", "OfficialFile", "sha256"]
 
@@ -98,7 +96,7 @@ class Official(Dataset):
             raise DataError(f"{path} lacks {', '.join(missing)} of the official length. Remove it, or fetch it again")
         return contents
 
-    def open(self, spec: "DataSpec", *, download: bool = True) -> Opened:  # noqa: ARG002 - nothing here is a choice
+    def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002 - nothing here is a choice
         """Find the files, in one place after the other, and verify them; see `Dataset.open`."""
         found = self._find(download=download)
         return Opened(
@@ -109,7 +107,7 @@ class Official(Dataset):
             shape=self.shape,
         )
 
-    def check(self, spec: "DataSpec") -> list[str]:  # noqa: ARG002
+    def check(self, spec: DataSpec) -> list[str]:  # noqa: ARG002
         """Read and verify every file, and decode them; see `Dataset.check`."""
         found = self._find(download=False)
         contents = self._contents(found)

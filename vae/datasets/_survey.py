@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vae.datasets._base import DATASETS
 from vae.datasets._load import entry_for, fingerprint_of
+from vae.datasets._spec import DataSpec
 from vae.errors import DataError, SpecError
 
 __all__ = ["Facts", "check", "survey"]
@@ -50,15 +51,11 @@ def check(name: str, path: str | None = None) -> list[str]:
         DataError: a file is missing or damaged.
         SpecError: there is no such data set, or `path` is missing or not taken.
     """
-    from vae.spec import DataSpec
-
     spec = DataSpec(name=name, path=path)
     return entry_for(spec).check(spec)
 
 
 def _facts(name: str) -> Facts:
-    from vae.spec import DataSpec
-
     entry = DATASETS[name]
     spec = DataSpec(name=name)
     try:

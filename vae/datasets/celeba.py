@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
 from vae.datasets._images import Rules, read_images
 from vae.datasets._select import split_indices
+from vae.datasets._spec import DataSpec
 from vae.datasets._trees import Tree, content_digest, open_tree
 from vae.errors import DataError
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
 
 __all__ = ["Celeba"]
 
@@ -51,7 +48,7 @@ class Celeba(Dataset):
     source = "Liu, Luo, Wang, Tang, Deep learning face attributes in the wild, ICCV 2015"
     takes_path = "optional"
 
-    def open(self, spec: "DataSpec", *, download: bool = True) -> Opened:  # noqa: ARG002 - its terms forbid handing it on
+    def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002 - its terms forbid handing it on
         """List the images and read the official lists beside them; see `Dataset.open`."""
         tree = _tree(spec.path)
         attributes, partition = (_beside(tree.path, name) for name in (ATTRIBUTES, PARTITION))

@@ -1,7 +1,6 @@
 """The small digits that come with scikit-learn (Alpaydin and Kaynak, 1998): nothing to fetch."""
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +8,7 @@ from numpy.typing import NDArray
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
 from vae.datasets._official import sha256
 from vae.datasets._select import split_indices
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
+from vae.datasets._spec import DataSpec
 
 __all__ = ["Digits"]
 
@@ -24,7 +21,7 @@ class Digits(Dataset):
     licence = "CC BY 4.0"
     source = "Alpaydin, Kaynak, Optical recognition of handwritten digits, UCI Machine Learning Repository, 1998"
 
-    def open(self, spec: "DataSpec", *, download: bool = True) -> Opened:  # noqa: ARG002
+    def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002
         """Read them from scikit-learn's own files; see `Dataset.open`."""
         images, labels = _digits()
         train, test = split_indices(len(images), spec.test_fraction, spec.split_seed, labels)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
 from vae.datasets._images import Rules, read_images
 from vae.datasets._select import split_indices
+from vae.datasets._spec import DataSpec
 from vae.datasets._trees import SPLITS, Tree, content_digest, open_tree
 from vae.errors import DataError
-
-if TYPE_CHECKING:
-    from vae.spec import DataSpec
 
 __all__ = ["ImageFolder"]
 
@@ -37,7 +34,7 @@ class ImageFolder(Dataset):
     source = "the user's own images"
     takes_path = "required"
 
-    def open(self, spec: "DataSpec", *, download: bool = True) -> Opened:  # noqa: ARG002
+    def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002
         """List the images and tell classes and splits from their folders; see `Dataset.open`."""
         tree = open_tree(Path(spec.path or "").expanduser())
         sides = _official_split(tree)
