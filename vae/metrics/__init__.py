@@ -1,5 +1,5 @@
 """Metrics of a trained model: one file a family; per-image values where a mean is the reduction."""
 
-from vae.metrics._base import METRICS, Metric, Outcome, metric
+from vae.metrics._base import METRICS, Array, Metric, Outcome, metric
 
-__all__ = ["METRICS", "Metric", "Outcome", "metric"]
+__all__ = ["METRICS", "Array", "Metric", "Outcome", "metric"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vae.registry import Registry
 
-__all__ = ["METRICS", "Metric", "Outcome", "metric"]
+__all__ = ["METRICS", "Array", "Metric", "Outcome", "metric"]
 
 Array = NDArray[np.floating]
 Direction = Literal["lower", "higher", "neither"]
