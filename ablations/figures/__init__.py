@@ -42,8 +42,9 @@ def draw(
     for dataset in grid.datasets:
         figures: list[Callable[[], Drawn | LeftOut]] = [partial(against_latent, grid, dataset, name) for name in MAIN]
         figures += [partial(rate_distortion, grid, dataset), partial(error_against_time, grid, dataset)]
-        figures += [partial(picture, grid, dataset, loaders) for picture in (reconstructions, samples)]
+        figures += [partial(reconstructions, grid, dataset, loaders)]
         figures += [partial(interpolations, grid, dataset, loaders, path)]
+        figures += [partial(samples, grid, dataset, loaders)]
         figures += [partial(latent_maps, grid, dataset, loaders, embedding)]
         figures += [partial(training_curves, grid, dataset, loaders)]
         for figure in figures:
