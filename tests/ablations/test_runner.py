@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from ablations import Study, run
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.executors._base import perform
+from ablations.executors._worker import ORPHANED
 from ablations.lease import hold
 from ablations.runner import crew_size, make_plan
 from ablations.store import Store
@@ -116,6 +118,24 @@ def test_a_worker_that_dies_takes_one_trial_along(tmp_path: Path, retries: int) 
     assert by_name.pop(victim[0]).reason == "the worker process died (SIGKILL, often for lack of memory)"
     assert [record.status for record in by_name.values()] == ["done"]
     assert run(study(), tmp_path, executor="inline").trained == 1
+
+
+def test_a_worker_that_nobody_listens_to_leaves_its_checkpoints(tmp_path: Path) -> None:
+    long = Study.from_dict(TABLE | {"fixed": TABLE["fixed"] | {"train.epochs": 9000}, "axes": {"latent_dim": [2]}})
+    trial = next(iter(long.trials()))
+    store = Store(tmp_path)
+    command = [sys.executable, "-m", "ablations.executors._worker", "0", "1"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        pickle.dump(Job(trial, tmp_path), worker.stdin)  # type: ignore[arg-type]
+        worker.stdin.flush()  # type: ignore[union-attr]
+        deadline = time.monotonic() + 120
+        while not list(store.workspace(trial.name).glob("*.checkpoint")) and time.monotonic() < deadline:
+            pickle.load(worker.stdout)  # type: ignore[arg-type]  # noqa: S301 - from our own worker
+        worker.stdout.close()  # type: ignore[union-attr]
+        assert worker.wait(30) == ORPHANED
+    assert list(store.workspace(trial.name).glob("*.checkpoint"))
+    assert store.read(trial.name) is None
 
 
 def test_a_trial_that_hangs_is_stopped(tmp_path: Path) -> None:
