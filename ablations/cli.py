@@ -88,16 +88,25 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     add("study", nargs="?", default="quick", metavar="STUDY", help="a built-in study or a TOML file (default: quick)")
     add("--results", type=Path, default=Path("results"), metavar="DIR", help="where results go (default: results)")
     add("--smoke", action="store_true", help="shrink the study: 256 images, one epoch, one seed")
-    add("--workers", type=_positive, help="trials at a time (default: one a core)")
+    add("--workers", type=_positive, help="trials at a time (default: one a core, as many as memory holds)")
+    add("--memory", type=_gigabytes, metavar="GB", help="that a worker may need (default: as seen so far, at least 2)")
 
 
 def _seconds(text: str) -> float:
+    return _above_zero(text, "seconds")
+
+
+def _gigabytes(text: str) -> float:
+    return _above_zero(text, "gigabytes") * 1e9
+
+
+def _above_zero(text: str, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of {unit} above 0")
     return value
 
 

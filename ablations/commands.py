@@ -14,9 +14,10 @@ from ablations import report as reports
 from ablations.estimate import forecast, speed_of, total_seconds
 from ablations.executors import EXECUTORS, repeat
 from ablations.lease import holder
+from ablations.memory import budget
 from ablations.progress import Watch, duration
 from ablations.records import Record
-from ablations.runner import Outcome, Plan, collect, crew_size, make_plan
+from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, records_of
 from ablations.runner import run as run_study
 from ablations.store import Store
 from ablations.study import Study
@@ -48,6 +49,7 @@ def run(options: Namespace, console: Console) -> int:
             executor=options.executor,
             workers=options.workers,
             threads=options.threads,
+            memory=options.memory,
             timeout=options.timeout,
             retries=options.retries,
             refresh=options.refresh,
@@ -61,7 +63,7 @@ def report(options: Namespace, console: Console) -> int:
     """Write tables and report again from the records."""
     study = _study_of(options.folder)
     store = Store(options.folder)
-    return _finish(study, collect(store, make_plan(study, store)), options, console)
+    return _finish(study, collect(store, make_plan(study, store), running=_running(store)), options, console)
 
 
 def plan(options: Namespace, console: Console) -> int:
@@ -69,7 +71,8 @@ def plan(options: Namespace, console: Console) -> int:
     study = Study.load(options.study, smoke=options.smoke)
     store = Store(options.results / study.folder_name)
     planned = make_plan(study, store)
-    speed = speed_of(record for name in store.names() if (record := store.read(name)))
+    records = [record for name in store.names() if (record := store.read(name))]
+    speed = speed_of(records)
     missing = {trial.name for trial in planned.missing}
     forecasts = {trial.name: forecast(trial, load(trial.spec.data), speed or 1.0) for trial in planned.trials}
     table = Table("trial", "state", "parameters", "FLOPs/image", "time")
@@ -83,11 +86,14 @@ def plan(options: Namespace, console: Console) -> int:
         cost = f"{one.cost.parameters:,}", f"{one.cost.flops_per_image:,}"
         table.add_row(trial.name, state, *cost, duration(one.seconds))
     console.print(table)
-    crew, threads = crew_size(options.executor, options.workers, options.threads)
+    memory = options.memory or budget(records)
+    crew, threads = crew_size(options.executor, options.workers, options.threads, memory)
     seconds = total_seconds([forecasts[name] for name in missing], crew)
     basis = "from this study's finished trials" if speed else "from the arithmetic alone, good to a factor of three"
     same = f", {study.duplicates} rows of the grid left out as equal to another" if study.duplicates else ""
     console.print(f"{len(planned.trials)} trials{same}; {len(missing)} to train")
+    for reason, number in Counter(record.reason for record in planned.skipped).items():
+        console.print(f"{number} rows of the grid skipped {escape(str(reason))}")
     console.print(f"about {duration(seconds)} on {crew} workers of {threads} threads ({basis})")
     smoke = " --smoke" if options.smoke else ""
     console.print(f"next: vaebench run {shlex.quote(str(options.study))}{smoke}")
@@ -99,28 +105,36 @@ def status(options: Namespace, console: Console) -> int:
     study = _study_of(options.folder)
     store = Store(options.folder)
     planned = make_plan(study, store)
-    records = {trial.name: store.read(trial.name) for trial in planned.trials}
-    counts = Counter("missing" if record is None else record.status for record in records.values())
-    console.print(f"study [bold]{escape(study.name)}[/]: {len(records)} trials")
+    running = _running(store)
+    records = records_of(store, planned, running)
+    counts = Counter(record.status for record in records)
+    if waiting := len(planned.trials) + len(planned.skipped) - len(records):
+        counts["missing"] = waiting
+    console.print(f"study [bold]{escape(study.name)}[/]: {len(planned.trials)} trials")
     for name, number in counts.most_common():
         console.print(f"  {number:6} {name}")
     if planned.stale:
         console.print(f"  {len(planned.stale):6} done, but by older code")
     attempts = store.ledger.attempts()
     tries = Counter(attempt.trial for attempt in attempts)
-    for record in records.values():
-        if record is not None and record.status != "done":
+    for record in records:
+        if record.failed:
             tried = f" (attempt {tries[record.trial]})" if record.trial in tries else ""
             console.print(f"[red]{record.status}[/] {record.trial}{tried}: {escape(str(record.reason))}")
     _show_running(store, planned, tries, console)
-    others = len(set(store.names()) - set(records))
+    others = len(set(store.names()) - {trial.name for trial in planned.trials})
     if others:
         console.print(f"{others} more in the folder are of earlier versions of the study")
     if planned.missing:
         console.print("next: vaebench run STUDY, which trains what is missing")
     else:
         console.print(f"next: vaebench report {shlex.quote(str(options.folder))}")
-    return FAILED if any(name not in ("done", "missing") for name in counts) else DONE
+    return FAILED if any(record.failed for record in records) else DONE
+
+
+def _running(store: Store) -> frozenset[str]:
+    """Return the trials that somebody trains just now."""
+    return frozenset(store.read_progress()) if holder(store.lease) else frozenset()
 
 
 def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Console) -> None:
@@ -231,7 +245,7 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}")
     if outcome.failed:
         console.print(
-            f"{len(outcome.failed)} of {len(outcome.records)} trials failed; the same command tries them again"
+            f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; the same command tries them again"
         )
         return FAILED
     console.print(f"next: open {rendered.html}", soft_wrap=True)

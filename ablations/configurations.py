@@ -8,7 +8,7 @@ from typing import Any
 
 from ablations.formatting import ABSENT, Formats, Spread, clean, setting, spread, value_text
 from ablations.quantities import quantity
-from ablations.records import Record
+from ablations.records import SKIPPED, Record
 
 __all__ = [
     "SEED",
@@ -109,9 +109,11 @@ class Configuration:
 
 
 def configurations(records: Iterable[Record], stale: Collection[str] = ()) -> list[Configuration]:
-    """Group records by their axes without the seed, in the order in which they first come."""
+    """Group records by their axes without the seed, in the order in which they first come; skipped ones are none."""
     groups: dict[tuple[tuple[str, str], ...], list[Record]] = {}
     for record in records:
+        if record.status == SKIPPED:
+            continue
         key = tuple((axis, value_text(value)) for axis, value in record.axes.items() if axis != SEED)
         groups.setdefault((("dataset", dataset_of(record)), *key), []).append(record)
     return [_configuration(group, stale) for group in groups.values()]

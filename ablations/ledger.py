@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["INTERRUPTED", "Attempt", "Ledger"]
+from ablations.records import INTERRUPTED
 
-INTERRUPTED = "interrupted"
+__all__ = ["Attempt", "Ledger"]
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Record"]
+__all__ = ["INTERRUPTED", "SKIPPED", "Record"]
+
+SKIPPED, INTERRUPTED = "skipped", "interrupted"
 
 
 @dataclass(frozen=True)
 class Record:
     """One trial, finished or failed; exactly what `record.json` holds.
 
+    Trials that left none have one in tables and reports all the same: those that a rule of the study leaves out
+    (`skipped`, with the rule as reason), and those whose last attempt nobody saw the end of (`interrupted`).
+
     Attributes:
         trial: the folder's name, slug and first digits of the digest.
         digest: SHA-256 of the spec and the data's checksum.
         axes: axis -> value in the study's order, `seed` last; None where an axis does not apply to the model.
-        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed.
+        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed; skipped or interrupted.
         reason: why it is not done; None when it is.
         spec: the RunSpec as plain values.
         metrics: metric -> value, or None where it does not apply.
@@ -41,6 +46,11 @@ class Record:
     notes: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""
     finished: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried to its end and is not done."""
+        return self.status not in ("done", SKIPPED, INTERRUPTED)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, ready for json.dumps."""

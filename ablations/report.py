@@ -20,8 +20,8 @@ from ablations import latex as tex
 from ablations.configurations import Grid
 from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
-from ablations.records import Record
-from ablations.sections import failures, provenance, summary_tables, trial_table
+from ablations.records import SKIPPED, Record
+from ablations.sections import failures, provenance, skips, summary_tables, trial_table
 from ablations.tables import write_atomically
 from ablations.wording import answer, seeds_note
 from vae.errors import VaebenchError
@@ -164,11 +164,12 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "question": clean(source.question),
         "command": clean(source.command),
         "spec_text": clean(source.spec_text, lines=True),
-        "trials": count(len(source.records), "trial"),
+        "trials": count(sum(record.status != SKIPPED for record in source.records), "trial"),
         "configurations": count(len(grid.configurations), "configuration"),
         "status": ", ".join(status),
         "seeds_note": seeds_note(grid),
         "failures": failures(source.records),
+        "skips": skips(source.records),
         "answers": answer(grid, source.baseline),
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),

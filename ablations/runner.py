@@ -3,26 +3,24 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import psutil
 
 from ablations import tables
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
-from ablations.ledger import INTERRUPTED
-from ablations.records import Record
+from ablations.memory import available, budget
+from ablations.records import INTERRUPTED, Record
 from ablations.store import Store
 from ablations.study import Study, Trial
 from vae.environment import source_hash
 
-WORKER_BYTES = 2e9  # of memory that a worker is given: TensorFlow, a data set and a model of ordinary size
 TRANSIENT = ("crashed", "out_of_memory")  # what another try may not meet again
 
-__all__ = ["TRANSIENT", "Outcome", "Plan", "make_plan", "run"]
+__all__ = ["TRANSIENT", "Outcome", "Plan", "collect", "crew_size", "make_plan", "records_of", "run"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,13 @@ class Plan:
         trials: all of the study.
         missing: those to train.
         stale: names of finished trials that were made by older code.
+        skipped: a record for each row of the grid that a rule leaves out.
     """
 
     trials: Sequence[Trial]
     missing: Sequence[Trial]
     stale: frozenset[str]
+    skipped: Sequence[Record] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Outcome:
 
     Attributes:
         store: the results folder.
-        records: one a trial, in the study's order; trials that were not reached have none.
+        records: one a trial, in the study's order, then those skipped; trials that were not reached have none.
         trained: how many were trained now.
         table: one row a trial.
         summary: one row a configuration.
@@ -62,8 +62,8 @@ class Outcome:
 
     @property
     def failed(self) -> list[Record]:
-        """The trials that are not done."""
-        return [record for record in self.records if record.status != "done"]
+        """The trials that were tried to their end and are not done."""
+        return [record for record in self.records if record.failed]
 
 
 def make_plan(study: Study, store: Store, *, refresh: bool = False) -> Plan:
@@ -80,7 +80,7 @@ def make_plan(study: Study, store: Store, *, refresh: bool = False) -> Plan:
     stale = frozenset(name for name, record in done.items() if record.code.get("vae") != source_hash())
     again = stale if refresh else frozenset()
     missing = [trial for trial in trials if trial.name not in done or trial.name in again]
-    return Plan(trials, missing, stale - again)
+    return Plan(trials, missing, stale - again, tuple(study.skipped()))
 
 
 def run(  # noqa: PLR0913 - each is a setting of the command line
@@ -90,6 +90,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     executor: str = "processes",
     workers: int | None = None,
     threads: int | None = None,
+    memory: float | None = None,
     timeout: float | None = None,
     retries: int = 1,
     refresh: bool = False,
@@ -103,6 +104,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         executor: an entry of `EXECUTORS`.
         workers: trials at a time; one a core, by default, with `processes`.
         threads: threads of each worker; the cores divided among the workers, by default.
+        memory: bytes that a worker may need: no more workers start than fit. The largest peak of the study's finished
+            trials and a quarter more, at least 2 GB, by default.
         timeout: seconds after which a trial is stopped, whatever it does.
         retries: how often a trial is tried again, in this run, whose failure may be the machine's (`TRANSIENT`).
         refresh: train trials again that older code made.
@@ -123,7 +126,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         store.write_study(study.text)
         store.sweep()
         _reconcile(store, plan)
-        crew, each = crew_size(executor, workers, threads)
+        crew, each = crew_size(executor, workers, threads, memory or budget(records_of(store, plan)))
         commit = git_commit()
         jobs = [Job(trial, store.root, commit) for trial in plan.missing]
         done: set[str] = set()
@@ -172,9 +175,30 @@ def _perform(executor: Executor, jobs: Sequence[Job], store: Store, retries: int
             return
 
 
-def collect(store: Store, plan: Plan, trained: int = 0) -> Outcome:
-    """Read the records of a study's trials and write the tables."""
-    records = [record for trial in plan.trials if (record := store.read(trial.name)) is not None]
+def records_of(store: Store, plan: Plan, running: Collection[str] = ()) -> list[Record]:
+    """Return the records of a study's trials, those of interrupted and skipped ones included.
+
+    Args:
+        store: where they are.
+        plan: of the study.
+        running: trials that somebody trains just now.
+    """
+    last = {attempt.trial: attempt for attempt in store.ledger.attempts()}
+    records = []
+    for trial in plan.trials:
+        record, attempt = store.read(trial.name), last.get(trial.name)
+        cut_short = attempt is not None and attempt.status == INTERRUPTED and trial.name not in running
+        if attempt is not None and cut_short and (record is None or record.status != "done"):
+            reason = "its last attempt was cut short; the next run goes on from there"
+            record = Record(trial.name, trial.digest, dict(trial.axes), INTERRUPTED, reason, trial.spec.settings())
+        if record is not None:
+            records.append(record)
+    return [*records, *plan.skipped]
+
+
+def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Outcome:
+    """Read the records of a study's trials and write the tables; `running` are trained by somebody just now."""
+    records = records_of(store, plan, running)
     table = tables.table(records, plan.stale)
     summary = tables.summary(table, [axis for axis in _columns(plan) if axis != "seed"])
     if records:
@@ -183,12 +207,19 @@ def collect(store: Store, plan: Plan, trained: int = 0) -> Outcome:
     return Outcome(store, records, trained, table, summary, plan)
 
 
-def crew_size(executor: str, workers: int | None, threads: int | None) -> tuple[int, int]:
-    """Return (workers, threads of each): by default a process of one thread a core, as many as memory holds."""
+def crew_size(executor: str, workers: int | None, threads: int | None, memory: float) -> tuple[int, int]:
+    """Return (workers, threads of each): by default a process of one thread a core, as many as memory holds.
+
+    Args:
+        executor: its name.
+        workers: that are asked for; memory does not lower them.
+        threads: that are asked for.
+        memory: bytes of a worker.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if executor == "inline":
         return 1, threads or cores
-    fit = max(int(psutil.virtual_memory().available // WORKER_BYTES), 1)
+    fit = max(int(available() // memory), 1)
     crew = workers or min(max(cores // (threads or 1), 1), fit)
     return crew, threads or max(cores // crew, 1)
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from ablations.configurations import SEED, Configuration, Grid, measured
-from ablations.formatting import ABSENT, clean, percent, shorten, value_text
+from ablations.formatting import ABSENT, clean, count, percent, shorten, value_text
 from ablations.quantities import FLOOR, axis_label, order, quantity
-from ablations.records import Record
+from ablations.records import SKIPPED, Record
 
-__all__ = ["Cell", "Column", "TableView", "failures", "provenance", "summary_tables", "trial_table"]
+__all__ = ["Cell", "Column", "TableView", "failures", "provenance", "skips", "summary_tables", "trial_table"]
 
 _PRIORITY = (
     "mse",
@@ -213,10 +213,10 @@ def _trial_cell(grid: Grid, record: Record, key: str, stale: Collection[str]) ->
 
 
 def failures(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """Return what is not done as (which trials, why), trials with the same reason together."""
+    """Return what should be done and is not as (which trials, why), trials with the same reason together."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        if record.status != "done":
+        if record.status not in ("done", SKIPPED):
             reason = clean(record.reason or "no reason was recorded")
             groups.setdefault(f"{record.status}: {reason}", []).append(record)
     told = []
@@ -225,6 +225,12 @@ def failures(records: Sequence[Record]) -> list[tuple[str, str]]:
         more = f" and {len(group) - 3} more" if len(group) > 3 else ""  # noqa: PLR2004 - three name the kind
         told.append((named + more, reason))
     return told
+
+
+def skips(records: Sequence[Record]) -> list[str]:
+    """Return what the study's rules left out, a sentence a rule."""
+    counted = Counter(clean(record.reason or "") for record in records if record.status == SKIPPED)
+    return [f"{count(number, 'row')} of the grid skipped {reason}." for reason, number in counted.items()]
 
 
 def provenance(records: Sequence[Record]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """A study: the axes of a question, and the trials that answer it."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+from ablations.records import SKIPPED, Record
 from ablations.settings import flatten, nest, resolve, value_at
 from ablations.studyfile import (
     SMOKE,
@@ -67,7 +69,7 @@ class Study:
         title: and `question`: as the report prints them.
         axes: axis -> values, `seed` last.
         fixed: dotted setting -> value, for all trials.
-        exclude: rules; a trial that matches every entry of one is left out.
+        exclude: rules; a trial that matches every entry of one is skipped.
         include: rows added to the grid, over all seeds.
         override: settings for some of the trials alone.
         report: what the report shows.
@@ -149,7 +151,8 @@ class Study:
         return safe if safe == self.name else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
 
     @cached_property
-    def _trials(self) -> tuple[Trial, ...]:
+    def _rows(self) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
+        """The trials, and a record for each row that a rule leaves out."""
         rows = itertools.chain(
             (dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())),
             ({**row, "seed": seed} for row in self.include for seed in listed(row.get("seed", self.axes["seed"]))),
@@ -157,22 +160,30 @@ class Study:
         columns = dict.fromkeys([*self.axes, *(key for row in self.include for key in row)])
         columns.pop("seed")
         unique: dict[str, Trial] = {}
+        skipped: list[Record] = []
         for row in rows:
-            if any(_matches(row, rule) for rule in self.exclude):
+            rules = [index for index, rule in enumerate(self.exclude, 1) if _matches(row, rule)]
+            if rules:
+                reason = f"by exclude {rules[0]}: {_rule_text(self.exclude[rules[0] - 1])}"
+                skipped.append(Record("", "", {axis: row.get(axis) for axis in (*columns, "seed")}, SKIPPED, reason))
                 continue
             spec = self._spec(row)
             axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
             unique.setdefault(canonical_json(spec.settings()), Trial(axes, spec))
-        return tuple(unique.values())
+        return tuple(unique.values()), tuple(skipped)
 
     def trials(self) -> Iterator[Trial]:
         """Yield the trials in the order of the axes, equal ones once."""
-        return iter(self._trials)
+        return iter(self._rows[0])
+
+    def skipped(self) -> Iterator[Record]:
+        """Yield a record for each row of the grid that an exclude rule leaves out; its reason is the rule."""
+        return iter(self._rows[1])
 
     def __len__(self) -> int:
         """Return the number of trials."""
-        return len(self._trials)
+        return len(self._rows[0])
 
     @property
     def duplicates(self) -> int:
@@ -180,7 +191,8 @@ class Study:
         grid = 1
         for values in self.axes.values():
             grid *= len(values)
-        return grid + len(self.include) * len(self.axes["seed"]) - len(self) if not self.exclude else 0
+        included = sum(len(listed(row.get("seed", self.axes["seed"]))) for row in self.include)
+        return grid + included - sum(map(len, self._rows))
 
     def _spec(self, row: Mapping[str, Any]) -> RunSpec:
         flat = dict(self.fixed)
@@ -215,7 +227,7 @@ class Study:
         self._check_options()
         self._check_rules(smoke=smoke)
         try:
-            trials = self._trials
+            trials, _ = self._rows
         except SpecError as error:
             raise SpecError(f"{self.where}: {error}") from None
         if not trials:
@@ -277,6 +289,10 @@ def _concerns(error: SpecError, place: str, value: Any) -> bool:
 
 def _matches(row: Mapping[str, Any], rule: Mapping[str, Any]) -> bool:
     return all(row.get(key) in listed(value) for key, value in rule.items())
+
+
+def _rule_text(rule: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in rule.items())
 
 
 @lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ from scipy import stats
 from ablations.configurations import SEED, measured
 from ablations.formatting import spread
 from ablations.quantities import order
-from ablations.records import Record
+from ablations.records import INTERRUPTED, SKIPPED, Record
 
 __all__ = ["CONFIDENCE", "csv_text", "summary", "table", "write", "write_atomically"]
 
@@ -46,8 +46,8 @@ def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFram
         "status": [record.status for record in records],
         "reason": [record.reason for record in records],
         "stale": [record.trial in stale for record in records],
-        "trial": [record.trial for record in records],
-        "digest": [record.digest for record in records],
+        "trial": [record.trial or None for record in records],
+        "digest": [record.digest or None for record in records],
         "code": [_text_or_none(record.code.get("vae")) for record in records],
         "git": [_text_or_none(record.code.get("git")) for record in records],
         "started": [record.started or None for record in records],
@@ -66,8 +66,9 @@ def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Return one row a configuration: each number's mean, standard deviation and interval over the seeds.
 
     For a number `m` the columns are `m_mean`, `m_sd` (ddof=1, empty for one seed) and the 95 % t interval of the mean,
-    `m_low` to `m_high`. `n` counts the trials behind the means, `failed` those that left no metrics, `stale` those made
-    by older code; stale trials enter a mean only where the configuration has no others.
+    `m_low` to `m_high`. `n` counts the trials behind the means, `failed` those that were tried and left none,
+    `interrupted` and `skipped` those without an end and those left out by a rule, `stale` those made by older code;
+    stale trials enter a mean only where the configuration has no others.
 
     Args:
         trials: from `table`.
@@ -89,7 +90,10 @@ def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:
     done = group[group["status"] == "done"]
     fresh = done[~done["stale"].astype(bool)]
     used = fresh if len(fresh) else done
-    row: dict[str, float] = {"n": len(used), "failed": len(group) - len(done), "stale": len(done) - len(fresh)}
+    counted = group["status"].value_counts()
+    apart = {name: int(counted.get(name, 0)) for name in (INTERRUPTED, SKIPPED)}
+    row: dict[str, float] = {"n": len(used), "failed": len(group) - len(done) - sum(apart.values())}
+    row |= apart | {"stale": len(done) - len(fresh)}
     for name in numbers:
         # Where some seeds have the number and one has NaN the mean is NaN; where no seed has it, it does not apply.
         values = used[name].to_numpy(dtype=float)

@@ -18,12 +18,14 @@ from threading import Thread
 from typing import IO
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
+from ablations.memory import oom_kills
 from ablations.store import Store
 from vae.environment import source_hash
 
 __all__ = ["Processes"]
 
 STOP_SECONDS = 5  # for a worker to end by itself before it is killed
+OUT_OF_MEMORY = "the kernel killed the worker process for want of memory. Run fewer --workers, or smaller batches"
 LOG_LINES = 20  # of a dead worker's output that its trial's record keeps
 
 
@@ -34,6 +36,7 @@ class _Worker:
     number: int
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    oom_kills: int  # of the machine, when it was hired
     job: Job | None = None
     deadline: float = math.inf
     overdue: bool = False
@@ -107,7 +110,7 @@ def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
         stderr=log,
         start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
     )
-    worker = _Worker(number, process, log)
+    worker = _Worker(number, process, log, oom_kills())
 
     def listen() -> None:
         with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError), process.stdout as stream:  # type: ignore[union-attr]
@@ -140,6 +143,8 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
         return
     if worker.overdue:
         record = failed(job, "timeout", f"stopped after {timeout:g} s, the limit that --timeout sets")
+    elif worker.process.returncode == -signal.SIGKILL and oom_kills() > worker.oom_kills:
+        record = failed(job, "out_of_memory", OUT_OF_MEMORY)
     else:
         record = failed(job, "crashed", f"the worker process died ({_cause(worker.process.returncode)})")
     record = replace(record, notes={"log": log})
@@ -156,8 +161,7 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
 
 def _cause(code: int) -> str:
     if code < 0:
-        name = signal.Signals(-code).name
-        return f"{name}, often for lack of memory" if name == "SIGKILL" else name
+        return signal.Signals(-code).name
     return f"exit code {code}"
 
 

@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from ablations import Study, run
-from ablations.executors import EXECUTORS, Event, Executor, Job
+from ablations.executors import EXECUTORS, Event, Executor, Job, processes
 from ablations.executors._base import perform
 from ablations.executors._worker import ORPHANED
 from ablations.lease import hold
-from ablations.runner import crew_size, make_plan
+from ablations.runner import collect, crew_size, make_plan
 from ablations.store import Store
 from vae.errors import SpecError, VaebenchError
 
@@ -115,9 +115,45 @@ def test_a_worker_that_dies_takes_one_trial_along(tmp_path: Path, retries: int) 
         return
     assert tries == [(1, "crashed")]
     by_name = {record.trial: record for record in outcome.records}
-    assert by_name.pop(victim[0]).reason == "the worker process died (SIGKILL, often for lack of memory)"
+    assert by_name.pop(victim[0]).reason == "the worker process died (SIGKILL)"
     assert [record.status for record in by_name.values()] == ["done"]
     assert run(study(), tmp_path, executor="inline").trained == 1
+
+
+def test_a_worker_that_the_kernel_killed_for_want_of_memory_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = iter([0, 1, 1, 1])  # when it is hired, when it is dead, and for the one after it
+    monkeypatch.setattr(processes, "oom_kills", lambda: next(kills))
+
+    def kill(event: Event) -> None:
+        for child in psutil.Process().children():
+            if event.kind == "started" and "ablations.executors._worker" in child.cmdline():
+                child.kill()
+
+    outcome = run(study(latent_dim=[2]), tmp_path, workers=1, retries=0, on_event=kill)
+    assert [record.status for record in outcome.failed] == ["out_of_memory"]
+    assert "the kernel killed the worker process for want of memory" in str(outcome.failed[0].reason)
+
+
+def test_skipped_and_interrupted_trials_are_rows(tmp_path: Path) -> None:
+    table = TABLE | {"exclude": [{"latent_dim": 3}]}
+    outcome = run(Study.from_dict(table), tmp_path, executor="inline")
+    assert outcome.table["status"].tolist() == ["done", "skipped"]
+    assert outcome.table["reason"][1] == "by exclude 1: latent_dim = 3"
+    assert outcome.summary[["n", "failed", "skipped"]].to_numpy().tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert not outcome.failed
+
+    wider = study(latent_dim=[2, 4])
+    cut_short = list(wider.trials())[1].name
+    outcome.store.ledger.start(cut_short)  # and nothing more: its runner died
+    plan = make_plan(wider, outcome.store)
+    found = collect(outcome.store, plan)
+    assert found.table["status"].tolist() == ["done", "interrupted"]
+    assert found.summary["interrupted"].tolist() == [0, 1]
+    assert not found.failed
+    assert collect(outcome.store, plan, running=[cut_short]).table["status"].tolist() == ["done"]
+    assert run(wider, tmp_path, executor="inline").table["status"].tolist() == ["done", "done"]
 
 
 def test_a_worker_that_nobody_listens_to_leaves_its_checkpoints(tmp_path: Path) -> None:
@@ -264,7 +300,7 @@ def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Pat
 
 def test_cores_are_divided_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert crew_size("processes", None, None) == (8, 1)
-    assert crew_size("processes", 3, None) == (3, 2)
-    assert crew_size("processes", None, 4) == (2, 4)
-    assert crew_size("inline", None, None) == (1, 8)
+    assert crew_size("processes", None, None, 1) == (8, 1)
+    assert crew_size("processes", 3, None, 1) == (3, 2)
+    assert crew_size("processes", None, 4, 1) == (2, 4)
+    assert crew_size("inline", None, None, 1) == (1, 8)
