@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vae.datasets import Data, as_float, load
 from vae.environment import describe, source_hash
 from vae.errors import DivergedError
 from vae.model import VAE
+from vae.reuse import Models, build
 from vae.spec import RunSpec
 
 __all__ = ["REMEDY", "Progress", "Trained", "train"]
@@ -53,7 +55,11 @@ class Trained:
 
 
 def train(
-    spec: RunSpec, data: Data | None = None, on_epoch: Progress | None = None, checkpoints: Path | None = None
+    spec: RunSpec,
+    data: Data | None = None,
+    on_epoch: Progress | None = None,
+    checkpoints: Path | None = None,
+    models: Models | None = None,
 ) -> Trained:
     """Train what `spec` describes.
 
@@ -65,6 +71,8 @@ def train(
             that it would have reached in one go, and saves its own after each epoch, and each minute of a long one.
             Very short epochs, of which saving would take more than 2 %, don't get one each. A folder that can't be
             written is noted, and harmless.
+        models: traced models of earlier trainings, of which one is used where it fits, to the same bits; the model
+            that is returned is then good until the next training with them.
 
     Raises:
         DataError: the data set is missing or damaged.
@@ -72,9 +80,11 @@ def train(
         SpecError: pixels, output activation and reconstruction term don't agree.
     """
     data = data or load(spec.data)
-    keras.utils.set_random_seed(spec.train.seed)  # the initial weights; shuffling and noise have streams of their own
-    model = VAE(spec.model, spec.loss, data.shape, data_range=spec.data.range, seed=spec.train.seed)
-    model.compile(optimizer=_optimizer(spec))
+    with models.lend(spec, data.shape) if models else nullcontext(build(spec, data.shape)) as model:
+        return _fit(model, spec, data, on_epoch, checkpoints)
+
+
+def _fit(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None, checkpoints: Path | None) -> Trained:
     batches = _Batches(data.train.images, spec)
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
     model.check_range(held_out)
@@ -92,15 +102,6 @@ def train(
         )
     notes = {"batch_statistics": _settle_statistics(model, data.train.images, spec)} | monitor.notes()
     return Trained(spec, model, monitor.history, monitor.timings(len(data.train.images)), notes)
-
-
-def _optimizer(spec: RunSpec) -> Any:
-    optimizer = keras.optimizers.Adam(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
-    if keras.backend.backend() == "tensorflow":
-        # The sum over replicas, of which there is one, registers a gradient function that TensorFlow never forgets:
-        # each model trained in a process would leave its graphs behind, 15 MB of them for a small network.
-        optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
-    return optimizer
 
 
 class _Batches(keras.utils.PyDataset):

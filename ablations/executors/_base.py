@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ablations.records import Record
 from ablations.store import Store
@@ -18,6 +18,9 @@ from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss, so
 from vae.errors import DataError, DivergedError, VaebenchError
 from vae.registry import Registry
 from vae.spec import DataSpec, RunSpec
+
+if TYPE_CHECKING:
+    from vae.reuse import Models
 
 __all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform", "repeat"]
 
@@ -132,7 +135,7 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
     keras.backend.clear_session()
     reset_peak_rss()
     data = _load(job.trial.spec.data)
-    trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.name))
+    trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.name), _models())
     evaluation = evaluate(trained, data)
     record = replace(
         base,
@@ -176,6 +179,14 @@ def repeat(record: Record, threads: int) -> dict[str, float | None]:
 @lru_cache(maxsize=2)
 def _load(spec: DataSpec) -> Data:
     return load(spec)
+
+
+@lru_cache(maxsize=1)
+def _models() -> "Models":
+    """Return the traced models of this process."""
+    from vae.reuse import Models
+
+    return Models()
 
 
 def _facts(data: Data) -> dict[str, object]:

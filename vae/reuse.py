@@ -1,0 +1,81 @@
+"""Traced models, kept for the next run that differs from theirs only in what a graph holds as variables.
+
+Tracing a step takes one to two seconds, half of a small trial. Seeds, learning rates and the weights of terms are
+variables of the graph, so that trials which differ in nothing else can share it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+
+from vae._frozen import canonical_json
+from vae.model import VAE
+from vae.spec import RunSpec
+
+__all__ = ["Models", "build"]
+
+Shape = tuple[int, int, int]
+
+
+def build(spec: RunSpec, shape: Shape) -> VAE:
+    """Return a model of `spec` for images of `shape`, compiled, with the initial weights of its seed."""
+    keras.utils.set_random_seed(spec.train.seed)  # the initial weights; shuffling and noise have streams of their own
+    model = VAE(spec.model, spec.loss, shape, data_range=spec.data.range, seed=spec.train.seed)
+    optimizer = keras.optimizers.Adam(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
+    if keras.backend.backend() == "tensorflow":
+        # The sum over replicas, of which there is one, registers a gradient function that TensorFlow never forgets:
+        # each model trained in a process would leave its graphs behind, 15 MB of them for a small network.
+        optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
+    model.compile(optimizer=optimizer)
+    return model
+
+
+class Models:
+    """The models of the last few runs of a process, least recently used ones dropped.
+
+    Args:
+        kept: how many; each is as large as its network, its optimizer and its graph.
+    """
+
+    def __init__(self, kept: int = 2) -> None:
+        """Begin with none."""
+        self._kept = kept
+        self._models: dict[str, VAE] = {}
+
+    @contextmanager
+    def lend(self, spec: RunSpec, shape: Shape) -> Iterator[VAE]:
+        """Lend a model that is as `build` makes it, to the bit; it is used again once the block is left.
+
+        A block that ends in an exception keeps its model, whose state nobody knows.
+        """
+        key = _graph(spec, shape)
+        model = build(spec, shape)
+        known = self._models.pop(key, None)
+        if known is not None:
+            model = _as_new(known, model)
+        yield model
+        self._models[key] = model
+        while len(self._models) > self._kept:
+            self._models.pop(next(iter(self._models)))
+
+
+def _graph(spec: RunSpec, shape: Shape) -> str:
+    """Return all that a traced step holds as constants."""
+    # A weight is a variable, but a term of weight zero is not in the graph.
+    terms = {name: term.settings() | {"weight": term.weight > 0} for name, term in spec.loss.items()}
+    # The data's limit and the batch size decide whether there is a smaller batch, and so which shapes are traced.
+    train = [spec.train.batch_size, spec.train.clip_norm]
+    return canonical_json([spec.model.settings(), terms, shape, spec.data.settings(), train])
+
+
+def _as_new(model: VAE, fresh: VAE) -> VAE:
+    """Give a used model all that a fresh one of the same graph has."""
+    model.terms, model.seed = fresh.terms, fresh.seed
+    for mine, other in zip(model.variables, fresh.variables, strict=True):
+        mine.assign(other)
+    for variable in model.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    model.optimizer.learning_rate.assign(fresh.optimizer.learning_rate)
+    model.stop_training = False
+    return model
