@@ -83,9 +83,10 @@ def ablate(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the test suite: nox -s tests [-- PYTEST OPTIONS]."""
+    """Run the test suite, a process a core: nox -s tests; in one process, with options: nox -s tests -- OPTIONS."""
     with_project(session, groups=("test",), extras=("tune",))
-    session.run("pytest", *session.posargs)
+    # The tests of a file stay together, for they share what was trained for them.
+    session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
 
 
 @nox.session
