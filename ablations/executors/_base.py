@@ -19,7 +19,7 @@ from vae.errors import DataError, DivergedError, VaebenchError
 from vae.registry import Registry
 from vae.spec import DataSpec, RunSpec
 
-__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform", "repeat"]
+__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "forget_data", "perform", "repeat"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
@@ -176,6 +176,11 @@ def repeat(record: Record, threads: int) -> dict[str, float | None]:
 @lru_cache(maxsize=2)
 def _load(spec: DataSpec) -> Data:
     return load(spec)
+
+
+def forget_data() -> None:
+    """Read data sets anew from now on: a folder of images that was loaded before may hold others today."""
+    _load.cache_clear()
 
 
 def _facts(data: Data) -> dict[str, object]:
