@@ -3,8 +3,10 @@
 import argparse
 import math
 import signal
+import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from threading import current_thread, main_thread
 
@@ -23,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and batch systems stop it as Ctrl-C does
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal can't show
     complain = Console(stderr=True, highlight=False, soft_wrap=True).print
     try:
         # Only now: pandas and the rest take longer to import than --help may take.

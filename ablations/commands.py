@@ -13,13 +13,14 @@ from rich.table import Table
 from ablations import report as reports
 from ablations.estimate import forecast, speed_of, total_seconds
 from ablations.executors import EXECUTORS, repeat
+from ablations.formatting import clean
 from ablations.lease import holder
 from ablations.memory import budget
 from ablations.progress import Watch, duration
 from ablations.records import Record
 from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, records_of
 from ablations.runner import run as run_study
-from ablations.store import Store
+from ablations.store import Store, writing
 from ablations.study import Study
 from vae.datasets import check, load, survey
 from vae.environment import source_hash
@@ -39,7 +40,7 @@ def run(options: Namespace, console: Console) -> int:
     planned = make_plan(study, Store(options.results / study.folder_name), refresh=options.refresh)
     done = len(planned.trials) - len(planned.missing)
     counts = f"{len(planned.trials)} trials, {done} done, {len(planned.missing)} to train"
-    console.print(f"study [bold]{escape(study.name)}[/]: {counts}")
+    console.print(f"study [bold]{escape(clean(study.name))}[/]: {counts}")
     if planned.stale:
         console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
     with Watch(console, planned.missing) as watch:
@@ -63,7 +64,9 @@ def report(options: Namespace, console: Console) -> int:
     """Write tables and report again from the records."""
     study = _study_of(options.folder)
     store = Store(options.folder)
-    return _finish(study, collect(store, make_plan(study, store), running=_running(store)), options, console)
+    with writing(store.root):
+        outcome = collect(store, make_plan(study, store, recorded=True), running=_running(store))
+    return _finish(study, outcome, options, console)
 
 
 def plan(options: Namespace, console: Console) -> int:
@@ -104,13 +107,13 @@ def status(options: Namespace, console: Console) -> int:
     """Say how far a study is and what failed."""
     study = _study_of(options.folder)
     store = Store(options.folder)
-    planned = make_plan(study, store)
+    planned = make_plan(study, store, recorded=True)
     running = _running(store)
     records = records_of(store, planned, running)
     counts = Counter(record.status for record in records)
     if waiting := len(planned.trials) + len(planned.skipped) - len(records):
         counts["missing"] = waiting
-    console.print(f"study [bold]{escape(study.name)}[/]: {len(planned.trials)} trials")
+    console.print(f"study [bold]{escape(clean(study.name))}[/]: {len(planned.trials)} trials")
     for name, number in counts.most_common():
         console.print(f"  {number:6} {name}")
     if planned.stale:
@@ -120,7 +123,8 @@ def status(options: Namespace, console: Console) -> int:
     for record in records:
         if record.failed:
             tried = f" (attempt {tries[record.trial]})" if record.trial in tries else ""
-            console.print(f"[red]{record.status}[/] {record.trial}{tried}: {escape(str(record.reason))}")
+            line = f"[red]{record.status}[/] {record.trial}{tried}: {escape(str(record.reason))}"
+            console.print(line, soft_wrap=True)
     _show_running(store, planned, tries, console)
     others = len(set(store.names()) - {trial.name for trial in planned.trials})
     if others:
@@ -229,20 +233,21 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         arrays=store.arrays,
         stale=outcome.plan.stale,
     )
-    rendered = reports.render(
-        source,
-        store.report,
-        latex=not options.no_pdf,
-        embedding=study.report.embedding,
-        path=study.report.interpolation,
-    )
+    with writing(store.root):
+        rendered = reports.render(
+            source,
+            store.report,
+            latex=not options.no_pdf,
+            embedding=study.report.embedding,
+            path=study.report.interpolation,
+        )
     for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
         if path is not None:
             console.print(f"  {path}", soft_wrap=True)
     if rendered.no_pdf:
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
     for record in outcome.failed:
-        console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}")
+        console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:
         console.print(
             f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; the same command tries them again"

@@ -88,9 +88,8 @@ class Watch:
         left = elapsed / done * (self._total - done)
         if record.status != "done":
             reason = escape(str(record.reason))
-            self._console.print(
-                f"[{done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}", highlight=False
-            )
+            line = f"\\[{done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}"
+            self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
             mse = record.metrics.get("mse") or float("nan")
             seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]

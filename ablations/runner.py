@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,9 +14,12 @@ from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
 from ablations.memory import available, budget
 from ablations.records import INTERRUPTED, Record
-from ablations.store import Store
+from ablations.store import Store, writing
 from ablations.study import Study, Trial
+from vae._frozen import canonical_json
+from vae.datasets import load
 from vae.environment import source_hash
+from vae.errors import DataError
 
 TRANSIENT = ("crashed", "out_of_memory")  # what another try may not meet again
 
@@ -66,21 +69,42 @@ class Outcome:
         return [record for record in self.records if record.failed]
 
 
-def make_plan(study: Study, store: Store, *, refresh: bool = False) -> Plan:
+def make_plan(study: Study, store: Store, *, refresh: bool = False, recorded: bool = False) -> Plan:
     """Look what is done: a trial counts as done when its folder holds a finished record.
 
     Args:
         study: what is asked for.
         store: where results are.
         refresh: train stale trials again.
+        recorded: do without data sets that are no longer there, for those who only read the results.
+
+    Raises:
+        DataError: a data set is missing.
     """
-    trials = list(study.trials())
+    trials = _recorded_trials(study, store) if recorded else list(study.trials())
     records = {trial.name: store.read(trial.name) for trial in trials}
     done = {name: record for name, record in records.items() if record is not None and record.status == "done"}
     stale = frozenset(name for name, record in done.items() if record.code.get("vae") != source_hash())
     again = stale if refresh else frozenset()
     missing = [trial for trial in trials if trial.name not in done or trial.name in again]
     return Plan(trials, missing, stale - again, tuple(study.skipped()))
+
+
+def _recorded_trials(study: Study, store: Store) -> list[Trial]:
+    """Return a study's trials under the names that they have in the store, where their data can't be asked."""
+    trials = list(study.trials())
+    try:
+        for trial in trials:
+            _ = trial.digest
+    except DataError:
+        records = [record for name in store.names() if (record := store.read(name)) is not None]
+        records.sort(key=lambda record: record.finished)
+        digests = {canonical_json(record.spec): record.digest for record in records}
+        settings = [canonical_json(trial.spec.settings()) for trial in trials]
+        trials = [
+            replace(trial, recorded=digests.get(one, "none")) for trial, one in zip(trials, settings, strict=True)
+        ]
+    return trials
 
 
 def run(  # noqa: PLR0913 - each is a setting of the command line
@@ -113,14 +137,16 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
 
     Raises:
         SpecError: the executor is unknown.
-        DataError: a data set is missing.
+        DataError: a data set is missing or can't be read; nothing was trained.
         VaebenchError: the results folder can't be written, or another runner holds it.
     """
     kind = EXECUTORS[executor]
     store = Store(Path(results) / study.folder_name)
     plan = make_plan(study, store, refresh=refresh)
+    for spec in dict.fromkeys(trial.spec.data for trial in plan.missing):
+        load(spec)  # now, rather than in the night; workers find it decoded
     store.create()
-    with hold(store.lease):
+    with writing(store.root), hold(store.lease):
         # Only now: another runner may have finished some of them since.
         plan = make_plan(study, store, refresh=refresh)
         store.write_study(study.text)

@@ -19,7 +19,7 @@ from ablations.ledger import Ledger
 from ablations.records import Record
 from vae.errors import VaebenchError
 
-__all__ = ["Draft", "Store", "unwritable"]
+__all__ = ["Draft", "Store", "unwritable", "writing"]
 
 PARTIAL = ".partial-"
 
@@ -30,6 +30,21 @@ def unwritable(folder: Path, error: OSError) -> VaebenchError:
         f"results can't be written to {folder}: {error.strerror or error}. What is finished is kept. Make room, or "
         "choose another folder with --results; the same command goes on from there",
     )
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says against writing to a folder of results, such as that the disk is full, into words.
+
+    Raises:
+        VaebenchError: an OSError was raised in the block.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has gone: nothing is wrong with the folder
+        raise
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,8 @@ class Draft:
     def write_record(self, record: Record) -> None:
         """Write record.json."""
         text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
-        (self.folder / "record.json").write_text(text + "\n", encoding="utf-8")
+        # A reason may name a file whose name is no text.
+        (self.folder / "record.json").write_text(text + "\n", encoding="utf-8", errors="replace")
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write history.csv, a row an epoch."""

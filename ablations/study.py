@@ -43,15 +43,17 @@ class Trial:
     Attributes:
         axes: axis -> value, `seed` last; None where the axis means nothing to the model.
         spec: the run.
+        recorded: the digest, where it is known from a record and the data may be gone.
     """
 
     axes: Mapping[str, Any]
     spec: RunSpec
+    recorded: str | None = None
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the spec and of the data's checksum."""
-        return self.spec.digest(_fingerprint(self.spec.data))
+        return self.recorded or self.spec.digest(_fingerprint(self.spec.data))
 
     @cached_property
     def name(self) -> str:
@@ -142,6 +144,7 @@ class Study:
             smoke=smoke,
         )
         study._check(smoke=smoke)
+        _fingerprint.cache_clear()  # a folder of images may hold others than when the last study was read
         return study
 
     @property

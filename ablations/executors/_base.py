@@ -22,7 +22,7 @@ from vae.spec import DataSpec, RunSpec
 if TYPE_CHECKING:
     from vae.reuse import Models
 
-__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "perform", "repeat"]
+__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "forget_data", "perform", "repeat"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
 
@@ -187,6 +187,11 @@ def _models() -> "Models":
     from vae.reuse import Models
 
     return Models()
+
+
+def forget_data() -> None:
+    """Read data sets anew from now on: a folder of images that was loaded before may hold others today."""
+    _load.cache_clear()
 
 
 def _facts(data: Data) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from threading import Thread
 
-from ablations.executors._base import EXECUTORS, Event, Executor, Job, perform
+from ablations.executors._base import EXECUTORS, Event, Executor, Job, forget_data, perform
 from vae.environment import configure
 from vae.errors import SpecError
 
@@ -20,6 +20,7 @@ class Inline(Executor):
         if self.timeout is not None:
             raise SpecError("the executor 'inline' can't stop a trial after a time: take 'processes', or no --timeout")
         configure(self.threads)
+        forget_data()  # of an earlier run in this process: the images may have changed since
         for job in jobs:
             yield Event("started", job.name)
             yield from _live(job, self.threads)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from vae.datasets._trees import Tree
 from vae.errors import DataError
@@ -121,6 +121,8 @@ def _mapped(
             return None, str(error)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             return None, f"far too large: {error}"
+        except UnidentifiedImageError:
+            return None, f"no readable image: none of {', '.join(_FORMATS)}"
         except Exception as error:  # noqa: BLE001 - decoders fed damaged bytes raise whatever they like
             return None, f"no readable image: {str(error) or type(error).__name__}"
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -185,6 +186,8 @@ def _members(path: Path, archive: zipfile.ZipFile) -> list[str]:
             )
         if member.is_dir() or any(map(_is_hidden, parts)) or not _is_image(name):
             continue
+        if stat.S_ISLNK(member.external_attr >> 16):  # as Unix packs them: its content would be read as an image's
+            raise DataError(f"{path}: member '{name}' is a link; links are not followed. Pack the image itself")
         names.append(name)
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{path}: member '{twice[0]}' is there twice; it is not clear which is meant")
@@ -196,13 +199,12 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
         member = archive.getinfo(name)
         if member.flag_bits & 1:
             raise DataError("is encrypted; pack the images without a password")
+        if member.file_size > _LARGEST_FILE:
+            raise DataError(f"unpacks to {member.file_size:,} bytes, more than the {_LARGEST_FILE:,} that are read")
         with archive.open(member) as file:
-            content = file.read(_LARGEST_FILE + 1)
+            return file.read(_LARGEST_FILE + 1)  # never more than the size told above, whatever is packed
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"cannot be unpacked: {error}") from None
-    if len(content) > _LARGEST_FILE:
-        raise DataError(f"unpacks to more than the {_LARGEST_FILE:,} bytes that are read")
-    return content
 
 
 def _shared_folders(names: Sequence[str]) -> str:

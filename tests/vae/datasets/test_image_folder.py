@@ -304,9 +304,9 @@ def postscript() -> bytes:
     ("content", "reason"),
     [
         (b"", "no readable image"),
-        (b"<html></html>", "no readable image: cannot identify"),
+        (b"<html></html>", "no readable image: none of BMP, GIF"),
         (bomb(), "far too large"),
-        (postscript(), "no readable image: cannot identify"),
+        (postscript(), "no readable image: none of BMP, GIF"),
     ],
 )
 def test_a_file_that_is_no_image_is_named(
