@@ -77,7 +77,8 @@ def plan(options: Namespace, console: Console) -> int:
     records = [record for name in store.names() if (record := store.read(name))]
     speed = speed_of(records)
     missing = {trial.name for trial in planned.missing}
-    forecasts = {trial.name: forecast(trial, load(trial.spec.data), speed or 1.0) for trial in planned.trials}
+    data = {spec: load(spec) for spec in {trial.spec.data for trial in planned.trials}}
+    forecasts = {trial.name: forecast(trial, data[trial.spec.data], speed or 1.0) for trial in planned.trials}
     table = Table("trial", "state", "parameters", "FLOPs/image", "time")
     for index, trial in enumerate(planned.trials):
         if len(planned.trials) > MOST_ROWS and MOST_ROWS // 2 <= index < len(planned.trials) - MOST_ROWS // 2:

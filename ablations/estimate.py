@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from ablations.records import Record
 from ablations.study import Trial
 from vae.datasets import Data
-from vae.networks import Cost
+from vae.networks import Cost, Network
 
 __all__ = ["Forecast", "forecast", "speed_of", "total_seconds"]
 
@@ -40,7 +41,7 @@ def forecast(trial: Trial, data: Data, speed: float = 1.0) -> Forecast:
         data: its data set.
         speed: measured time over estimated time of earlier trials; see `speed_of`.
     """
-    cost = trial.spec.model.cost(data.shape)
+    cost = _cost(trial.spec.model, data.shape)
     train = trial.spec.train
     return Forecast(
         cost, speed * _seconds(cost.flops_per_image, len(data.train.images), train.epochs, train.batch_size)
@@ -61,6 +62,11 @@ def speed_of(records: Iterable[Record]) -> float | None:
         estimate = _seconds(flops, record.data["train_images"], train["epochs"], train["batch_size"])
         ratios.append(measured / estimate)
     return float(np.median(ratios)) if ratios else None
+
+
+@lru_cache(maxsize=1024)
+def _cost(network: Network, shape: tuple[int, ...]) -> Cost:
+    return network.cost(shape)
 
 
 def _seconds(flops: float, images: int, epochs: int, batch_size: int) -> float:

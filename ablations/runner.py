@@ -82,7 +82,8 @@ def make_plan(study: Study, store: Store, *, refresh: bool = False, recorded: bo
         DataError: a data set is missing.
     """
     trials = _recorded_trials(study, store) if recorded else list(study.trials())
-    records = {trial.name: store.read(trial.name) for trial in trials}
+    known = set(store.names())
+    records = {trial.name: store.read(trial.name) for trial in trials if trial.name in known}
     done = {name: record for name, record in records.items() if record is not None and record.status == "done"}
     stale = frozenset(name for name, record in done.items() if record.code.get("vae") != source_hash())
     again = stale if refresh else frozenset()

@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -108,12 +108,26 @@ class Study:
         """
         path = find(study)
         text, table = read(path)
-        built = cls.from_dict(table, text=text, where=str(path), smoke=smoke)
-        return replace(built, source=str(study))
+        return cls.from_dict(table, text=text, where=str(path), source=str(study), smoke=smoke)
 
     @classmethod
-    def from_dict(cls, table: Mapping[str, Any], *, text: str = "", where: str = "study", smoke: bool = False) -> Self:
+    def from_dict(
+        cls,
+        table: Mapping[str, Any],
+        *,
+        text: str = "",
+        where: str = "study",
+        source: str = "study.toml",
+        smoke: bool = False,
+    ) -> Self:
         """Build a study from the tables of a study file.
+
+        Args:
+            table: the tables.
+            text: the file as written; made from the tables without it.
+            where: names the file in errors.
+            source: what was asked for.
+            smoke: shrink it, as `load` does.
 
         Raises:
             SpecError: with the key, what was got, what is expected and the nearest known name.
@@ -141,6 +155,7 @@ class Study:
             report=file.report,
             text=text,
             where=where,
+            source=source,
             smoke=smoke,
         )
         study._check(smoke=smoke)
