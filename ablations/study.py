@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
 from ablations.settings import flatten, nest, resolve, value_at
 from ablations.studyfile import (
+    MOST_ROWS,
     SMOKE,
     Override,
     ReportSpec,
     StudyFile,
+    check_values,
     dump,
     find,
     listed,
@@ -31,6 +34,9 @@ from vae.spec import DataSpec, RunSpec
 __all__ = ["Study", "Trial", "slug"]
 
 SLUG_LENGTH = 80
+# Names of devices on Windows, whatever follows the first dot.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.IGNORECASE)
+HASHED = re.compile(r".*-[0-9a-f]{8}")
 SPEAKING = ("dataset", "model")  # axes whose values say what they are
 
 
@@ -114,6 +120,7 @@ class Study:
         Raises:
             SpecError: with the key, what was got, what is expected and the nearest known name.
         """
+        check_values(table, where)
         file = StudyFile.parse(table, where)
         text = text or dump(table, where)
         if smoke and not file.smoke:
@@ -144,9 +151,14 @@ class Study:
 
     @property
     def folder_name(self) -> str:
-        """A name for the folder of results that is safe on any file system."""
+        """A name for the folder of results that is safe on any file system, and no other study's.
+
+        It is the study's own name where that is short, of small letters, digits, dots and dashes; else a digest of the
+        name follows, since some file systems take `A` and `a` for one.
+        """
         safe = slug(self.name)[:SLUG_LENGTH]
-        return safe if safe == self.name else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
+        plain = safe == self.name == self.name.lower() and not HASHED.fullmatch(safe)
+        return safe if plain else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
 
     @cached_property
     def _trials(self) -> tuple[Trial, ...]:
@@ -177,10 +189,12 @@ class Study:
     @property
     def duplicates(self) -> int:
         """Rows of the grid that were the same trial as another."""
-        grid = 1
-        for values in self.axes.values():
-            grid *= len(values)
-        return grid + len(self.include) * len(self.axes["seed"]) - len(self) if not self.exclude else 0
+        return self._rows - len(self) if not self.exclude else 0
+
+    @property
+    def _rows(self) -> int:
+        """Rows of the grid, before any is left out."""
+        return prod(map(len, self.axes.values())) + len(self.include) * len(self.axes["seed"])
 
     def _spec(self, row: Mapping[str, Any]) -> RunSpec:
         flat = dict(self.fixed)
@@ -203,6 +217,10 @@ class Study:
 
     def _check(self, *, smoke: bool) -> None:
         """Try every value by itself first, so that an error names its axis; then every trial."""
+        if self._rows > MOST_ROWS:
+            raise SpecError(
+                f"{self.where}: axes: got a grid of {self._rows:,} rows, expected at most {MOST_ROWS:,}: take values out"
+            )
         first = {axis: values[0] for axis, values in self.axes.items()}
         for axis, values in self.axes.items():
             for value in values:
@@ -262,12 +280,13 @@ class Study:
 
 
 def slug(text: str) -> str:
-    """Return text as a file name: letters, digits, dots, dashes; anything else becomes one dash.
+    """Return text as a file name on any system: letters, digits, dots, dashes; anything else becomes one dash.
 
     >>> slug("../a b")
     'a-b'
     """
-    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+    return f"_{safe}" if RESERVED.match(safe) else safe
 
 
 def _concerns(error: SpecError, place: str, value: Any) -> bool:
