@@ -219,7 +219,7 @@ class Study:
         """Try every value by itself first, so that an error names its axis; then every trial."""
         if self._rows > MOST_ROWS:
             raise SpecError(
-                f"{self.where}: axes: got a grid of {self._rows:,} rows, expected at most {MOST_ROWS:,}: take values out"
+                f"{self.where}: axes: got a grid of {self._rows:,} rows, expected at most {MOST_ROWS:,}. Take some out"
             )
         first = {axis: values[0] for axis, values in self.axes.items()}
         for axis, values in self.axes.items():

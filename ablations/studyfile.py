@@ -145,7 +145,9 @@ def check_values(table: Mapping[str, Any], where: str) -> None:
             elif isinstance(value, list | tuple):
                 inner += [(key, one) for one in value]
             elif isinstance(value, int) and value not in INTEGERS:
-                raise SpecError(f"{where}: {key}: got an integer of {value.bit_length()} bits, expected at most 64")
+                raise SpecError(
+                    f"{where}: {key}: got an integer of {value.bit_length()} bits, expected what 64 bits hold"
+                )
             elif isinstance(value, str) and not _is_unicode(value):
                 raise SpecError(f"{where}: {key}: got {value!r}, which holds half of a surrogate pair: no text")
         level = inner

@@ -179,7 +179,7 @@ def _typed(values: Sequence[Any], *, text: bool = False) -> "pd.Series[Any]":
 
 
 def _plain(value: Any) -> str:
-    text = value
+    text: str = value
     if not isinstance(value, str):
         text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False, default=str)
     return text.encode("utf-8", "backslashreplace").decode()  # parquet holds no half of a surrogate pair

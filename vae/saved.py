@@ -73,9 +73,11 @@ def _check(path: Path) -> None:
             if sizes[_CONFIG] > _LARGEST_CONFIG:
                 raise DataError(f"{path}: {_CONFIG} has {sizes[_CONFIG]:,} bytes, expected {_LARGEST_CONFIG:,} at most")
             expected = _parameters(path, json.loads(archive.read(_CONFIG))) * _BYTES
-            if not expected <= sizes[_WEIGHTS] <= _COPIES * expected + _SLACK:
+            got, whole = sizes[_WEIGHTS], sum(sizes.values())
+            if got < expected or whole > _COPIES * expected + _SLACK:
                 raise DataError(
-                    f"{path}: the weights have {sizes[_WEIGHTS]:,} bytes, but its description asks for {expected:,}. {_HOW}"
+                    f"{path}: it unpacks to {whole:,} bytes, {got:,} of them weights, and its description asks for "
+                    f"{expected:,}. {_HOW}"
                 )
             if damaged := archive.testzip():
                 raise DataError(f"{path}: {damaged} is damaged: its checksum is wrong. {_HOW}")

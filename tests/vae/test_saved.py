@@ -132,6 +132,7 @@ def test_a_file_that_asks_for_more_than_it_holds_is_refused(saved: Path, tmp_pat
         "giant": {"config": described(config__network__latent_dim=10**9)},
         "larger": {"config": described(config__shape=[800, 800, 3])},
         "bomb": {"model": lambda weights: weights + bytes(2**25)},
+        "assets": {"metadata": lambda _: bytes(2**25)},
         "wordy": {"config": lambda text: text + b" " * 2**21},
         "deep": {"config": lambda _: b"[" * 100_000},
         "empty": {"model": lambda _: b""},

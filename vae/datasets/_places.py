@@ -67,13 +67,11 @@ def given(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         user = path.partition("/")[0]
-        raise DataError(
-            f"{path}: there is no user '{user[1:]}' whose home {user} could be: write the path out"
-        ) from None
+        raise DataError(f"{path}: there is no user whose home {user} could be. Write the path out") from None
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether there is such a folder; one behind a folder that may not be entered is not, nor is an overlong name."""
+    """Tell whether there is such a folder; not one that may not be looked at, nor one of an overlong name."""
     try:
         return path.is_dir()
     except OSError:
@@ -81,7 +79,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is such a file; one behind a folder that may not be entered is not, nor is an overlong name."""
+    """Tell whether there is such a file; not one that may not be looked at, nor one of an overlong name."""
     try:
         return path.is_file()
     except OSError:
