@@ -49,6 +49,8 @@ def unseen(text: str) -> set[str]:
 
 
 @given(nasty)
+@example("".join(map(chr, range(0x2FF))))
+@example("".join(map(chr, range(0x2000, 0x2070))))
 def test_nothing_unseen_is_left_and_nothing_is_lost(text: str) -> None:
     shown = visible(text)
     assert unseen(shown) == set()
@@ -330,6 +332,11 @@ def records(text: str) -> list[Record]:
 
 @settings(max_examples=50)
 @given(nasty)
+@example("x;=1+1")
+@example("x\t=1+1")
+@example("x\r\n@SUM(A1)")
+@example(' "\u00a0=1+1')
+@example("\tx")
 def test_no_cell_of_a_csv_is_a_formula_and_every_text_comes_back(text: str) -> None:
     frame = table(records(text))
     for made in (csv_text(frame), csv_text(summary(frame, ["model", "filters", "kl_weight", "seed"]))):
@@ -382,6 +389,9 @@ names = nasty.filter(lambda text: not re.search("[\ud800-\udfff]", text)) | st.s
 
 
 @given(names, names)
+@example("Fashion", "fashion")
+@example("a/b", "a-b")
+@example("x" * 81, "x" * 82)
 def test_a_study_has_a_folder_of_its_own_on_any_system(one: str, other: str) -> None:
     assert portable(folder(one))
     results = Path("results").resolve()

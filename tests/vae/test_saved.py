@@ -128,17 +128,29 @@ def test_a_flipped_bit_is_found_or_changes_nothing(saved: Path, tmp_path: Path, 
 
 
 def test_a_file_that_asks_for_more_than_it_holds_is_refused(saved: Path, tmp_path: Path) -> None:
-    for name, member in {
-        "giant": {"config": described(config__network__latent_dim=10**9)},
-        "larger": {"config": described(config__shape=[800, 800, 3])},
-        "bomb": {"model": lambda weights: weights + bytes(2**25)},
-        "assets": {"metadata": lambda _: bytes(2**25)},
-        "wordy": {"config": lambda text: text + b" " * 2**21},
-        "deep": {"config": lambda _: b"[" * 100_000},
-        "empty": {"model": lambda _: b""},
+    for name, (member, message) in {
+        "giant": ({"config": described(config__network__latent_dim=10**9)}, "its description asks for"),
+        "larger": ({"config": described(config__shape=[800, 800, 3])}, "its description asks for"),
+        "bomb": ({"model": lambda weights: weights + bytes(2**25)}, "it unpacks to 33,"),
+        "assets": ({"metadata": lambda _: bytes(2**25)}, "it unpacks to 33,"),
+        "empty": ({"model": lambda _: b""}, "0 of them weights"),
+        "wordy": ({"config": lambda text: text + b" " * 2**21}, "expected 1,048,576 at most"),
+        "deep": ({"config": lambda _: b"[" * 100_000}, "no saved model: maximum recursion"),
     }.items():
-        with pytest.raises(DataError, match=name):
+        with pytest.raises(DataError, match=rf"{name}\.keras: .*{message}"):
             load_model(repacked(saved, tmp_path / f"{name}.keras", **member))
+
+
+def test_spoilt_weights_are_found_by_their_checksum(saved: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(saved) as archive:
+        kernel = load_model(saved).get_weights()[0].tobytes()
+        assert archive.getinfo("model.weights.h5").compress_type == zipfile.ZIP_STORED
+    spoilt = tmp_path / "model.keras"
+    content = saved.read_bytes()
+    assert content.count(kernel) == 1
+    spoilt.write_bytes(content.replace(kernel, bytes(len(kernel))))
+    with pytest.raises(DataError, match=r"model\.weights\.h5 is damaged: its checksum is wrong"):
+        load_model(spoilt)
 
 
 def test_what_is_no_saved_model_is_named(saved: Path, tmp_path: Path) -> None:
