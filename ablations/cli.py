@@ -3,16 +3,14 @@
 import argparse
 import math
 import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from io import TextIOWrapper
 from pathlib import Path
 from threading import current_thread, main_thread
 
-from rich.console import Console
 from rich.markup import escape
 
+from ablations.terminal import Terminal
 from vae.errors import VaebenchError
 
 __all__ = ["main"]
@@ -25,13 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and batch systems stop it as Ctrl-C does
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal can't show
-    complain = Console(stderr=True, highlight=False, soft_wrap=True).print
+    complain = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True).print
     try:
         # Only now: pandas and the rest take longer to import than --help may take.
         commands = import_module("ablations.commands")
-        code: int = getattr(commands, options.command)(options, Console(highlight=False))
+        code: int = getattr(commands, options.command)(options, Terminal(highlight=False, emoji=False))
     except VaebenchError as error:
         complain(f"[bold red]vaebench:[/] {escape(str(error))}")
         return REFUSED

@@ -1,5 +1,6 @@
 """What each command does; every one ends by saying what to do next."""
 
+import os.path
 import shlex
 import time
 from argparse import Namespace
@@ -100,7 +101,7 @@ def plan(options: Namespace, console: Console) -> int:
         console.print(f"{number} rows of the grid skipped {escape(str(reason))}")
     console.print(f"about {duration(seconds)} on {crew} workers of {threads} threads ({basis})")
     smoke = " --smoke" if options.smoke else ""
-    console.print(f"next: vaebench run {shlex.quote(str(options.study))}{smoke}")
+    console.print(f"next: vaebench run {escape(shlex.quote(str(options.study)))}{smoke}")
     return DONE
 
 
@@ -133,7 +134,7 @@ def status(options: Namespace, console: Console) -> int:
     if planned.missing:
         console.print("next: vaebench run STUDY, which trains what is missing")
     else:
-        console.print(f"next: vaebench report {shlex.quote(str(options.folder))}")
+        console.print(f"next: vaebench report {escape(shlex.quote(str(options.folder)))}")
     return FAILED if any(record.failed for record in records) else DONE
 
 
@@ -147,7 +148,7 @@ def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Con
     who = holder(store.lease)
     if who is None:
         return
-    console.print(f"running now ({who}):")
+    console.print(f"running now ({escape(str(who))}):")
     epochs = {trial.name: trial.spec.train.epochs for trial in planned.trials}
     for name, at in store.read_progress().items():
         if name not in epochs:
@@ -244,7 +245,7 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         )
     for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
         if path is not None:
-            console.print(f"  {path}", soft_wrap=True)
+            console.print(f"  {escape(str(path))}", soft_wrap=True)
     if rendered.no_pdf:
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
     for record in outcome.failed:
@@ -254,7 +255,7 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
             f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; the same command tries them again"
         )
         return FAILED
-    console.print(f"next: open {rendered.html}", soft_wrap=True)
+    console.print(f"next: open {escape(str(rendered.html))}", soft_wrap=True)
     return DONE
 
 
@@ -266,7 +267,7 @@ def _command(study: Study) -> str:
 
 def _study_of(folder: Path) -> Study:
     file = Store(folder).study_file
-    if not file.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
         raise SpecError(
             f"{folder} holds no results of a study (no {file.name}). Expected a folder such as results/quick"
         )

@@ -4,10 +4,10 @@ import json
 import math
 import re
 import statistics
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ablations.characters import visible
 from ablations.quantities import axis_label, quantity
 
 __all__ = [
@@ -30,7 +30,6 @@ NBSP = "\N{NO-BREAK SPACE}"
 """Between a number and what belongs to it."""
 
 _BLANKS = re.compile(rf"[^\S{NBSP}]+")
-_UNSEEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]")
 _PERCENT_WHOLE = 100.0
 _MAX_DECIMALS = 8
 _ROUNDING = 1e-6
@@ -157,18 +156,13 @@ def setting(axis: str, value: object, *, short: bool = False) -> str:
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Drop control characters and invisible direction marks, which could hide or reorder what a page says.
+    """Return text as a page shows it: white space single, control characters and the like spelt (see `visible`).
 
     Args:
         text: from anywhere.
         lines: keep line breaks and tabs; they become single spaces otherwise.
     """
-    if not lines:
-        text = _BLANKS.sub(" ", text).strip()
-    text = _UNSEEN.sub("", text)
-    return "".join(
-        char for char in text if unicodedata.category(char) not in {"Cc", "Cs"} or (lines and char in "\n\t")
-    )
+    return visible(text if lines else _BLANKS.sub(" ", text).strip(), lines=lines)
 
 
 def shorten(text: str, limit: int) -> str:

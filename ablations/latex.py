@@ -19,6 +19,8 @@ __all__ = ["Compiled", "Tex", "compile_pdf", "escape", "listing", "printable"]
 
 _SECONDS = 180
 _WORD = 16  # letters in a row without a place to break
+_LONGEST = 4_000  # letters of one text in print, and lines of a listing: TeX's memory is of fixed size
+_DEEPEST = 40  # spaces that a line of a listing is set in by
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -37,6 +39,7 @@ _SPECIAL = {
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
     "-": "-{}",  # -- stays two hyphens
+    "*": "{*}",  # no star of the command before, such as the end of a table's row
     "[": "{[}",  # no optional argument, wherever the text lands
     "]": "{]}",
     "\u2212": r"\ensuremath{-}",
@@ -76,15 +79,18 @@ class Tex(str):
 
 
 def escape(value: object) -> Tex:
-    r"""Return text as LaTeX that prints it and does nothing else.
+    r"""Return text as LaTeX that prints it and does nothing else; a very long one is cut, and says so.
 
     >>> str(escape("50 % of $x_1$"))
     '50 \\% of \\$x\\_1\\$'
     """
     if isinstance(value, Tex):
         return value
-    words = re.split(r"(\s+)", printable(clean(str(value))))
-    return Tex("".join(_word(word) for word in words))
+    text = clean(str(value))
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({len(text) - _LONGEST:,} more characters)"
+    joined = "".join(_word(word) for word in re.split(r"(\s+)", printable(text)))
+    return Tex(re.sub(",(?=,)", ",{}", joined))  # two commas would become a quotation mark
 
 
 def printable(text: str) -> str:
@@ -104,11 +110,15 @@ def _spelt(char: str) -> str:
 
 
 def listing(text: str) -> Tex:
-    """Return lines of a file for a typewriter font, spaces and line ends kept."""
+    """Return lines of a file for a typewriter font, indents and line ends kept; a very long one is cut."""
     lines = []
-    for line in printable(clean(text, lines=True)).expandtabs(4).split("\n"):
-        indent = len(line) - len(line.lstrip(" "))
-        lines.append(r"\mbox{}" + "~" * indent + str(escape(line)) + r"\par")
+    given = clean(text, lines=True).split("\n")
+    for raw in given[:_LONGEST]:
+        line = raw.expandtabs(4)
+        code = line.lstrip(" ")
+        lines.append(r"\mbox{}" + "~" * min(len(line) - len(code), _DEEPEST) + str(escape(code)) + r"\par")
+    if len(given) > _LONGEST:
+        lines.append(f"({len(given) - _LONGEST:,} more lines)")
     return Tex("\n".join(lines))
 
 

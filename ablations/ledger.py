@@ -79,7 +79,7 @@ class Ledger:
             else:
                 torn = False
             text = json.dumps(line, ensure_ascii=False) + "\n"
-            file.write((b"\n" if torn else b"") + text.encode())
+            file.write((b"\n" if torn else b"") + text.encode("utf-8", "backslashreplace"))
             file.flush()
             os.fsync(file.fileno())
 

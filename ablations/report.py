@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ablations import latex as tex
+from ablations.characters import visible
 from ablations.configurations import Grid
 from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
@@ -200,7 +201,7 @@ def _save(drawn: Iterable[Drawn], folder: Path) -> tuple[list[_Placed], tuple[Pa
 def _stem(key: str, taken: Collection[str]) -> str:
     """Return a file name that every system and LaTeX can read."""
     stem = re.sub(r"[^a-z0-9]+", "-", key.casefold()).strip("-")[:60] or "figure"
-    return stem if stem not in taken else f"{stem}-{hashlib.sha256(key.encode()).hexdigest()[:8]}-{len(taken)}"
+    return stem if stem not in taken else f"{stem}-{hashlib.sha256(visible(key).encode()).hexdigest()[:8]}-{len(taken)}"
 
 
 def _html(content: Mapping[str, Any]) -> str:
@@ -211,6 +212,7 @@ def _html(content: Mapping[str, Any]) -> str:
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_spelt,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -221,6 +223,11 @@ def _html(content: Mapping[str, Any]) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+
+
+def _spelt(value: object) -> object:
+    """Spell out what HTML cannot hold; what remains is escaped by the template."""
+    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _hash(text: str) -> str:

@@ -31,6 +31,8 @@ _TRIAL_PRIORITY = ("status", "mse", "ssim", "kl", "train_seconds", "knn_accuracy
 _NOT_RANKED = {FLOOR, "sigma", "parameters", "flops_per_image"}
 _CUT = 26  # characters of a cell in print, where nothing scrolls
 _BETWEEN = 1.7  # letters that the space between two columns takes
+_NAMED = 20  # classes that are listed
+_LONGEST_NAME = 80  # characters of a class' name
 _REASON = "reason"
 
 
@@ -240,8 +242,8 @@ def provenance(records: Sequence[Record]) -> list[tuple[str, str]]:
         rows += _merged(title, [getattr(record, part) for record in records])
     for dataset in dict.fromkeys(str(record.data.get("name")) for record in records if record.data):
         of_it = [record.data for record in records if str(record.data.get("name")) == dataset]
-        hidden = {"name", "class_names"}
-        shown = [{key: value for key, value in data.items() if key not in hidden} for data in of_it]
+        facts = [{**data, "class_names": _classes(data.get("class_names"))} for data in of_it]
+        shown = [{key: value for key, value in data.items() if key != "name"} for data in facts]
         rows += _merged(f"data {dataset}", shown)
     started = sorted(record.started for record in records if record.started)
     finished = sorted(record.finished for record in records if record.finished)
@@ -276,6 +278,14 @@ def _flat(part: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
         elif value is not None:
             plain = isinstance(value, (list, tuple)) and all(isinstance(one, (int, str)) for one in value)
             yield name, " × ".join(map(str, value)) if plain and key == "shape" else value_text(value)  # noqa: RUF001
+
+
+def _classes(names: Sequence[object] | None) -> str | None:
+    """Return the classes' names, the first of many; None where there are none."""
+    if not names:
+        return None
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(shorten(str(name), _LONGEST_NAME) for name in names[:_NAMED]) + more
 
 
 def _date(text: str) -> str:

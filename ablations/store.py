@@ -61,8 +61,8 @@ class Draft:
     def write_record(self, record: Record) -> None:
         """Write record.json."""
         text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
-        # A reason may name a file whose name is no text.
-        (self.folder / "record.json").write_text(text + "\n", encoding="utf-8", errors="replace")
+        # A name that is no valid Unicode comes back as it was: JSON has an escape for each half of a surrogate pair.
+        (self.folder / "record.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write history.csv, a row an epoch."""
@@ -229,13 +229,14 @@ class Store:
     def of_trial(folder: Path) -> Record | None:
         """Return the record in a trial's folder, wherever that lies; None where there is none."""
         folder = folder.resolve()
-        return Store(folder.parents[1]).read(folder.name)
+        return Store(folder.parent.parent).read(folder.name)
 
     def names(self) -> list[str]:
         """Return the names of all trials with a folder."""
-        if not self.trials.is_dir():
+        try:
+            return sorted(path.name for path in self.trials.iterdir() if not path.name.startswith("."))
+        except OSError:
             return []
-        return sorted(path.name for path in self.trials.iterdir() if not path.name.startswith("."))
 
     def history(self, record: Record) -> pd.DataFrame:
         """Return a trial's history, empty where it has none."""

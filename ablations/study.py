@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
 from ablations.records import SKIPPED, Record
 from ablations.settings import flatten, nest, resolve, value_at
 from ablations.studyfile import (
+    MOST_ROWS,
     SMOKE,
     Override,
     ReportSpec,
     StudyFile,
+    check_values,
     dump,
     find,
     listed,
@@ -33,6 +36,9 @@ from vae.spec import DataSpec, RunSpec
 __all__ = ["Study", "Trial", "slug"]
 
 SLUG_LENGTH = 80
+# Names of devices on Windows, whatever follows the first dot.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.IGNORECASE)
+HASHED = re.compile(r".*-[0-9a-f]{8}")
 SPEAKING = ("dataset", "model")  # axes whose values say what they are
 
 
@@ -132,6 +138,7 @@ class Study:
         Raises:
             SpecError: with the key, what was got, what is expected and the nearest known name.
         """
+        check_values(table, where)
         file = StudyFile.parse(table, where)
         text = text or dump(table, where)
         if smoke and not file.smoke:
@@ -164,9 +171,14 @@ class Study:
 
     @property
     def folder_name(self) -> str:
-        """A name for the folder of results that is safe on any file system."""
+        """A name for the folder of results that is safe on any file system, and no other study's.
+
+        It is the study's own name where that is short, of small letters, digits, dots and dashes; else a digest of the
+        name follows, since some file systems take `A` and `a` for one.
+        """
         safe = slug(self.name)[:SLUG_LENGTH]
-        return safe if safe == self.name else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
+        plain = safe == self.name == self.name.lower() and not HASHED.fullmatch(safe)
+        return safe if plain else f"{safe}-{sha256(self.name.encode()).hexdigest()[:8]}"
 
     @cached_property
     def _rows(self) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
@@ -206,11 +218,13 @@ class Study:
     @property
     def duplicates(self) -> int:
         """Rows of the grid that were the same trial as another."""
-        grid = 1
-        for values in self.axes.values():
-            grid *= len(values)
+        return self._size - sum(map(len, self._rows))
+
+    @property
+    def _size(self) -> int:
+        """Rows of the grid, before any is left out."""
         included = sum(len(listed(row.get("seed", self.axes["seed"]))) for row in self.include)
-        return grid + included - sum(map(len, self._rows))
+        return prod(map(len, self.axes.values())) + included
 
     def _spec(self, row: Mapping[str, Any]) -> RunSpec:
         flat = dict(self.fixed)
@@ -233,6 +247,10 @@ class Study:
 
     def _check(self, *, smoke: bool) -> None:
         """Try every value by itself first, so that an error names its axis; then every trial."""
+        if self._size > MOST_ROWS:
+            raise SpecError(
+                f"{self.where}: axes: got a grid of {self._size:,} rows, expected at most {MOST_ROWS:,}. Take some out"
+            )
         first = {axis: values[0] for axis, values in self.axes.items()}
         for axis, values in self.axes.items():
             for value in values:
@@ -292,12 +310,13 @@ class Study:
 
 
 def slug(text: str) -> str:
-    """Return text as a file name: letters, digits, dots, dashes; anything else becomes one dash.
+    """Return text as a file name on any system: letters, digits, dots, dashes; anything else becomes one dash.
 
     >>> slug("../a b")
     'a-b'
     """
-    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+    return f"_{safe}" if RESERVED.match(safe) else safe
 
 
 def _concerns(error: SpecError, place: str, value: Any) -> bool:

@@ -1,6 +1,7 @@
 """A study file: finding it, reading it, and the shape of its tables."""
 
 import json
+import os.path
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -17,11 +18,13 @@ from vae.errors import SpecError
 from vae.latent import Embedding, Walk
 
 __all__ = [
+    "MOST_ROWS",
     "SMOKE",
     "Override",
     "ReportSpec",
     "StudyFile",
     "builtin_studies",
+    "check_values",
     "dump",
     "find",
     "listed",
@@ -31,6 +34,9 @@ __all__ = [
 ]
 
 SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
+MOST_ROWS = 100_000  # of a grid; their trials are checked, and listed, one by one
+DEEPEST = 16  # tables in tables; a setting needs three
+INTEGERS = range(-(2**63), 2**63)  # what TOML has
 SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
 
 
@@ -90,7 +96,7 @@ def find(study: str | Path) -> Path:
     path = Path(study)
     if isinstance(study, str) and study in builtin_studies():
         return builtin_studies()[study]
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the name is too long for a file
         return path
     near = get_close_matches(str(study), builtin_studies(), n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -106,16 +112,51 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         SpecError: it can't be read or is no TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise SpecError(
+            f"{path}: lists or tables are nested too deeply; a study needs {DEEPEST} levels at most"
+        ) from None
+    except ValueError as error:  # no UTF-8, no TOML, or a number of thousands of digits
         raise SpecError(f"{path}: this is not TOML: {error}") from None
     except OSError as error:
         raise SpecError(f"{path}: can't be read: {error.strerror}") from None
     if "name" not in table:
-        table = {"name": path.stem} | table
-        text = f"name = {json.dumps(path.stem)}\n{text}"
+        name = {"name": path.stem.encode("utf-8", "backslashreplace").decode()}
+        table = name | table
+        text = f"{tomli_w.dumps(name)}{text}"
     return text, table
+
+
+def check_values(table: Mapping[str, Any], where: str) -> None:
+    """Refuse what no study needs and much would stumble over.
+
+    Raises:
+        SpecError: values are nested too deeply, an integer has more than 64 bits, or text is no valid Unicode.
+    """
+    level: list[tuple[str, Any]] = [("", table)]
+    for _ in range(DEEPEST):
+        inner: list[tuple[str, Any]] = []
+        for key, value in level:
+            if isinstance(value, Mapping):
+                inner += [(f"{key}.{name}" if key else str(name), one) for name, one in value.items()]
+                inner += [(key, str(name)) for name in value]
+            elif isinstance(value, list | tuple):
+                inner += [(key, one) for one in value]
+            elif isinstance(value, int) and value not in INTEGERS:
+                raise SpecError(
+                    f"{where}: {key}: got an integer of {value.bit_length()} bits, expected what 64 bits hold"
+                )
+            elif isinstance(value, str) and not _is_unicode(value):
+                raise SpecError(f"{where}: {key}: got {value!r}, which holds half of a surrogate pair: no text")
+        level = inner
+    if level:
+        raise SpecError(f"{where}: {level[0][0][:60]}: nested more than {DEEPEST} levels deep; no setting is")
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
@@ -138,10 +179,12 @@ def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...
             raise SpecError(
                 f"{key}: got an empty list, expected at least one value. Take the axis out to use the default"
             )
-        texts = [json.dumps(value, default=str) for value in values]
-        twice = next((value for value, text in zip(values, texts, strict=True) if texts.count(text) > 1), None)
-        if twice is not None:
-            raise SpecError(f"{key}: {twice!r} stands there twice: each value once")
+        seen: set[str] = set()
+        for value in values:
+            text = json.dumps(value, default=str)
+            if text in seen:
+                raise SpecError(f"{key}: {value!r} stands there twice: each value once")
+            seen.add(text)
         axes[axis] = tuple(values)
     seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
     return {**axes, "seed": seeds}

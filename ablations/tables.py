@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ablations.characters import visible
 from ablations.configurations import SEED, measured
 from ablations.formatting import spread
 from ablations.quantities import order
@@ -26,7 +28,9 @@ CONFIDENCE = 0.95
 _TEXT = ("status", "reason", "trial", "digest", "code", "git", "started", "finished")
 _BEFORE = ("status", "reason", "stale")
 _AFTER = ("trial", "digest", "code", "git", "started", "finished")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What makes a spreadsheet run a cell: at its beginning, or after a character at which another country's settings, or
+# a reader that ignores quotes, would begin a new cell.
+_FORMULA = re.compile(r"(\A|[;\t\n])(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|\A[\t\n])")
 
 
 def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFrame:
@@ -124,7 +128,8 @@ def write(trials: pd.DataFrame, configurations: pd.DataFrame, paths: Mapping[str
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a table as CSV with all digits of its numbers.
 
-    A text cell or heading that a spreadsheet would take for a formula gets a leading apostrophe.
+    In a text cell or heading that a spreadsheet would take for a formula, an apostrophe comes before it. Control
+    characters are spelt as their code points, and line ends are line feeds.
     """
     safe = frame.copy()
     for name in safe.columns:
@@ -153,8 +158,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _defused(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
-    safe = f"'{cell}" if cell.startswith(_FORMULA) else cell
-    return safe.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR is not quoted, and would end the row for readers
+    return _FORMULA.sub(r"\1'", visible(cell, lines=True))  # a bare CR is not quoted, and would end the row for readers
 
 
 def _cell_key(value: Any) -> str:
@@ -179,6 +183,7 @@ def _typed(values: Sequence[Any], *, text: bool = False) -> "pd.Series[Any]":
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False, default=str)
+    text: str = value
+    if not isinstance(value, str):
+        text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()  # parquet holds no half of a surrogate pair

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vae.errors import DataError, DivergedError, SpecError, VaebenchError
     from vae.evaluation import Evaluation, evaluate
     from vae.model import VAE
+    from vae.saved import load_model
     from vae.spec import DataSpec, RunSpec, TrainSpec
     from vae.training import Trained, train
 
@@ -35,6 +36,7 @@ __all__ = [
     "VaebenchError",
     "evaluate",
     "load",
+    "load_model",
     "train",
 ]
 
@@ -43,6 +45,7 @@ _HOMES = {
     "vae.errors": ("DataError", "DivergedError", "SpecError", "VaebenchError"),
     "vae.evaluation": ("Evaluation", "evaluate"),
     "vae.model": ("VAE",),
+    "vae.saved": ("load_model",),
     "vae.spec": ("DataSpec", "RunSpec", "TrainSpec"),
     "vae.training": ("Trained", "train"),
 }

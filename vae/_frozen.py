@@ -10,6 +10,8 @@ from vae.errors import SpecError, unknown_name
 
 __all__ = ["Frozen", "canonical_json"]
 
+LONGEST = 200  # characters of a value that a message quotes
+
 
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN; equal specs give equal texts."""
@@ -52,8 +54,13 @@ def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
             lines.append(f"{key}: {problem['ctx']['error']}")
         else:
             message = problem["msg"].replace("Input should be", "it should be")
-            lines.append(f"{key}: got {got!r}, but {message[:1].lower()}{message[1:]}")
+            lines.append(f"{key}: got {_told(got)}, but {message[:1].lower()}{message[1:]}")
     return "\n".join(lines)
+
+
+def _told(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def _owner(model: type[BaseModel], path: list[str]) -> type[BaseModel]:

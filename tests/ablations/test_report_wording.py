@@ -163,5 +163,5 @@ def test_values_in_words() -> None:
     ]
     assert percent(1.0, 0.0) == ""
     assert percent(110.0, 100.0) == "+10\xa0%"
-    assert clean("a\n\tb\0\u202ec") == "a bc"
+    assert clean("a\n\tb\0\u202ec") == "a b[U+0000][U+202E]c"
     assert shorten("abcdef", 4) == "abc…"

@@ -134,7 +134,8 @@ def write_arrays(key: str, arrays: dict[str, NDArray[Any]], notes: dict[str, Any
             np.save(path, array, allow_pickle=False)
             os.utime(path, (_STAMP, _STAMP))
             listed[name] = {"size": path.stat().st_size, "sha256": sha256_of_file(path)}
-        (temporary / "meta.json").write_text(canonical_json({"arrays": listed, "notes": notes}), encoding="utf-8")
+        meta = canonical_json({"arrays": listed, "notes": notes})
+        (temporary / "meta.json").write_bytes(meta.encode("utf-8", "backslashreplace"))  # JSON's escape for such names
         if read_arrays(key) is None:
             if folder.exists():
                 folder.replace(temporary.with_name(temporary.name + "-damaged"))

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Place", "is_file", "is_folder", "places"]
+from vae.errors import DataError
+
+__all__ = ["Place", "given", "is_file", "is_folder", "places"]
 
 _SYSTEM = Path("/usr/share/datasets")
 
@@ -55,8 +57,21 @@ def _keras_caches() -> list[Path]:
     return caches
 
 
+def given(path: str) -> Path:
+    """Return the path that the user wrote, `~` being their home.
+
+    Raises:
+        DataError: it begins with ~ and a name, and there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = path.partition("/")[0]
+        raise DataError(f"{path}: there is no user whose home {user} could be. Write the path out") from None
+
+
 def is_folder(path: Path) -> bool:
-    """Tell whether there is such a folder; one behind a folder that may not be entered is not."""
+    """Tell whether there is such a folder; not one that may not be looked at, nor one of an overlong name."""
     try:
         return path.is_dir()
     except OSError:
@@ -64,7 +79,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is such a file; one behind a folder that may not be entered is not."""
+    """Tell whether there is such a file; not one that may not be looked at, nor one of an overlong name."""
     try:
         return path.is_file()
     except OSError:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from vae._frozen import canonical_json
 from vae.datasets._cache import Ledger
+from vae.datasets._places import is_file, is_folder
 from vae.errors import DataError
 
 __all__ = ["EXTENSIONS", "SPLITS", "Tree", "content_digest", "digest_of", "open_tree"]
@@ -91,10 +92,10 @@ def open_tree(path: Path) -> Tree:
     Raises:
         DataError: there is no such folder or zip file, it holds no image, or it reaches outside itself.
     """
-    if path.is_dir():
+    if is_folder(path):
         root = path.resolve()
         tree: Tree = _Folder(root, _walk(root))
-    elif path.is_file():
+    elif is_file(path):
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path} is a file, but no zip file: give a folder of images or a zip file of them")
         with _opened_zip(path) as archive:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
 from vae.datasets._images import Rules, read_images
+from vae.datasets._places import given, is_file, is_folder
 from vae.datasets._select import split_indices
 from vae.datasets._spec import DataSpec
 from vae.datasets._trees import Tree, content_digest, open_tree
@@ -72,7 +73,7 @@ class Celeba(Dataset):
 
 def _tree(path: str | None) -> Tree:
     if path is not None:
-        return open_tree(_single_zip(Path(path).expanduser()))
+        return open_tree(_single_zip(given(path)))
     folder = os.environ.get("VAEBENCH_DATA")
     candidates = [Path(folder).expanduser() / usual for usual in _USUAL] if folder else []
     for candidate in candidates:
@@ -87,7 +88,7 @@ def _tree(path: str | None) -> Tree:
 
 def _single_zip(path: Path) -> Path:
     """Return the zip file where a folder holds one rather than images, as it comes from the publisher."""
-    if not path.is_dir():
+    if not is_folder(path):
         return path
     zips = [found for found in path.iterdir() if found.suffix.lower() == ".zip" and not found.name.startswith(".")]
     images = any(found.is_dir() or found.suffix.lower() in {".jpg", ".jpeg", ".png"} for found in path.iterdir())
@@ -95,7 +96,7 @@ def _single_zip(path: Path) -> Path:
 
 
 def _beside(path: Path, name: str) -> Path | None:
-    return next((found for found in (path / name, path.parent / name) if found.is_file()), None)
+    return next((found for found in (path / name, path.parent / name) if is_file(found)), None)
 
 
 def _rows(path: Path, skip: int) -> dict[str, list[str]]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
 from vae.datasets._images import Rules, read_images
+from vae.datasets._places import given
 from vae.datasets._select import split_indices
 from vae.datasets._spec import DataSpec
 from vae.datasets._trees import SPLITS, Tree, content_digest, open_tree
@@ -36,7 +36,7 @@ class ImageFolder(Dataset):
 
     def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002
         """List the images and tell classes and splits from their folders; see `Dataset.open`."""
-        tree = open_tree(Path(spec.path or "").expanduser())
+        tree = open_tree(given(spec.path or ""))
         sides = _official_split(tree)
         if sides is None:
             names = tree.names
