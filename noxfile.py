@@ -149,6 +149,16 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Run one study with us and with our peers, side by side: nox -s peers [-- OPTIONS]; --help lists them.
+
+    pythae gets an environment of its own inside this session's, filled by pip (bench/peers/_environments.py).
+    """
+    with_project(session)
+    session.run("python", "-m", "bench.peers", "--environments", session.virtualenv.location, *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (needs uv)."""
     check_python(session)
