@@ -91,9 +91,7 @@ def _labels(tree: Tree, names: Sequence[str]) -> tuple[NDArray[np.int64] | None,
         )
     if len(class_names) < 2:  # noqa: PLR2004
         return None, ()
-    # A folder's name may be no text in any encoding that is known: reports get what can be read of it.
-    readable = tuple(name.encode("utf-8", "replace").decode() for name in class_names)
-    return np.array([class_names.index(folder) for folder in folders], np.int64), readable
+    return np.array([class_names.index(folder) for folder in folders], np.int64), tuple(class_names)
 
 
 def _decode(
