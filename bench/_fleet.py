@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,25 +36,24 @@ class Plan:
         blocks: of each benchmark in a round; a block times each process twice, mirrored: A B C C B A.
         seconds: of each timing.
         threads: that each process may use.
-        slow: the share of their time by which a planted slowdown lengthens the head's calls, timed as a fourth role
-            beside the head as it is; 0 plants none.
+        slow: benchmark -> the share by which a planted slowdown lengthens the head's calls, timed as a fourth role
+            beside the head as it is.
     """
 
     rounds: int = 5
     blocks: int = 6
     seconds: float = 0.03
     threads: int = 1
-    slow: float = 0.0
+    slow: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def order(self) -> list[int]:
-        """The roles in the order of timing, such that the head and its slowed twin don't follow one another."""
-        return [0, 1, 3, 2] if self.slow else [0, 1, 2]
+    def order(self, name: str) -> list[int]:
+        """Return the roles in the order of timing: the head and its slowed twin don't follow one another."""
+        return [0, 1, 3, 2] if name in self.slow else [0, 1, 2]
 
 
 @dataclass(frozen=True)
 class Lacking:
-    """A benchmark that could not be prepared: for the base this means that it is new, for the head that it is broken."""
+    """A benchmark that could not be prepared: if by the base, then it is new; if by the head, it is broken."""
 
     role: str
     reason: str
@@ -95,7 +94,7 @@ class Worker:
         }
         self._tree = tree
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "bench._worker"],
             cwd=trees.code,
             env=os.environ | settings,
@@ -158,8 +157,7 @@ class Worker:
 def _crew(trees: Trees, roles: Sequence[str], threads: int) -> Iterator[list[Worker]]:
     workers: list[Worker] = []
     try:
-        for role in roles:
-            workers.append(Worker(trees, role, threads))
+        workers.extend(Worker(trees, role, threads) for role in roles)
         yield workers
     finally:
         for worker in workers:
@@ -199,7 +197,7 @@ def measure(trees: Trees, names: Sequence[str], plan: Plan, say: Say) -> Measure
             for name in left:
                 if name not in calls:
                     calls[name] = workers[1].ask("calibrate", name=name, seconds=plan.seconds)
-            blocks = {name: np.empty((plan.blocks, len(plan.order))) for name in left}
+            blocks = {name: np.empty((plan.blocks, len(plan.order(name)))) for name in left}
             for block in range(plan.blocks):  # all benchmarks, then again: a disturbance hits one block of each
                 for name in left:
                     blocks[name][block] = _block(workers, name, calls[name], plan, turn=number + block)
@@ -225,12 +223,12 @@ def _block(workers: Sequence[Worker], name: str, calls: int, plan: Plan, *, turn
 
     Returns the geometric means of the two, (roles,).
     """
-    order = np.roll(plan.order, turn)
+    order = np.roll(plan.order(name), turn)
     logs = np.zeros((2, len(order)))
     for half, roles in enumerate((order, order[::-1])):
         for role in roles:
             slowed = role == len(ROLES)
-            options = {"slow": plan.slow} if slowed else {}
+            options = {"slow": plan.slow[name]} if slowed else {}
             worker = workers[0 if slowed else role]
             logs[half, role] = np.log(worker.ask("time", name=name, calls=calls, **options))
     return np.asarray(np.exp(logs.mean(axis=0)))

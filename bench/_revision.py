@@ -92,19 +92,34 @@ def working(root: Path) -> Revision:
 
 
 @contextmanager
-def side_by_side(root: Path, base: Revision) -> Iterator[Trees]:
-    """Give the working tree and a commit in folders of their own, removed afterwards."""
+def side_by_side(root: Path, base: Revision, *, same: bool = False) -> Iterator[Trees]:
+    """Give the working tree and a commit in folders of their own, removed afterwards.
+
+    Args:
+        root: the clone.
+        base: the commit.
+        same: the commit in both, timed by the working tree's benchmarks.
+
+    Raises:
+        VaebenchError: git refuses.
+    """
     folder = Path(tempfile.mkdtemp(prefix="vaebench-regress-"))
     trees = Trees(folder / "head", folder / "base", folder / "code", folder / "caches")
     try:
-        for name in git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
-            source = root / name
-            if name and source.is_file():  # not one that is deleted and not yet committed
-                (trees.head / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, trees.head / name)
         git(root, "worktree", "add", "--detach", "--quiet", str(trees.base), base.commit)
-        shutil.copytree(trees.head / "bench", trees.code / "bench")
+        source = trees.base if same else root
+        _copy(source, trees.head)
+        _copy(root, trees.code, "bench")
         yield trees
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         git(root, "worktree", "prune")
+
+
+def _copy(source: Path, to: Path, part: str = ".") -> None:
+    """Copy what git knows, or would know, of a part of the working tree."""
+    for name in git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", part).split("\0"):
+        file = source / name
+        if name and file.is_file():  # not one that is deleted and not yet committed
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, to / name)

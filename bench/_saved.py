@@ -9,10 +9,11 @@ from typing import Any
 from ablations.tables import write_atomically
 from bench._revision import ROOT
 
-__all__ = ["GATE", "HISTORY", "SAVED", "gate_runs", "keep", "machine_key", "saved_runs"]
+__all__ = ["GATE", "HISTORY", "SAVED", "VALIDATION", "gate_runs", "keep", "machine_key", "saved_runs"]
 
 SAVED = ROOT / "results" / "bench" / "saved"
 GATE = ROOT / "results" / "bench" / "gate"
+VALIDATION = ROOT / "results" / "bench" / "validation"
 HISTORY = ROOT / "results" / "bench" / "history.html"
 
 

@@ -8,9 +8,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["percent", "seconds", "show"]
+__all__ = ["percent", "seconds", "show", "terminal"]
+
+WIDE = 150  # of output that is no terminal: logs don't wrap
 
 _COLOURS = {"regressed": "bold red", "broken": "bold red", "improved": "green", "inconclusive": "yellow"}
+
+
+def terminal() -> Console:
+    """Return the console to print to."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def percent(ratio: float) -> str:

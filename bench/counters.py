@@ -96,7 +96,7 @@ def _plant_trace() -> Any:
 
     plain = VAE.fit
 
-    class Retrace(keras.callbacks.Callback):
+    class Retrace(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
             if epoch == 1:
                 self.model.make_train_function(force=True)

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from bench import _saved, verdict
-from bench._fleet import Measured, Plan, Trees, Worker, counted, measure
-from bench._revision import ROOT, Revision, resolve, side_by_side, working
-from bench._table import show
+from bench._fleet import Measured, Plan, Worker, counted, measure
+from bench._revision import ROOT, Revision, Trees, resolve, side_by_side, working
+from bench._table import show, terminal
 from bench.cases import CASES
 from vae.errors import SpecError, VaebenchError
 
-__all__ = ["Limits", "Report", "chosen", "confirmed", "main", "regress"]
+__all__ = ["Limits", "Report", "chosen", "confirmed", "describe", "main", "regress", "row"]
 
 REFUSED = 2
 MEMORY = 0.10  # more peak memory than this is warned of
@@ -94,7 +94,7 @@ def regress(  # noqa: PLR0913 - the two sides, what, how much, what counts, to w
     head = working(root)
     with side_by_side(root, base) as trees:
         say(f"base {base}, head {head}")
-        report = Report(str(head), str(base), _describe(trees, plan.threads))
+        report = Report(str(head), str(base), describe(trees, plan.threads))
         if count:
             say("counters: parameters, FLOPs, traces, graph operations, checkpoint bytes")
             _compare_counters(report, counted(trees))
@@ -148,7 +148,8 @@ def _ratios(change: verdict.Change) -> dict[str, float]:
     }
 
 
-def _describe(trees: Trees, threads: int) -> dict[str, Any]:
+def describe(trees: Trees, threads: int) -> dict[str, Any]:
+    """Return the machine and the versions that the head runs with."""
     worker = Worker(trees, "head", threads)
     try:
         machine: dict[str, Any] = worker.ask("describe", threads=threads)
@@ -214,7 +215,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return validate.main([word for word in words if word != "--validate"])
     parser = _parser()
     options = parser.parse_args(words)
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
+
+    def say(text: str) -> None:
+        console.print(f"[dim]{escape(text)}[/]")
+
     try:
         if options.list:
             for name, case in CASES.items():
@@ -228,7 +233,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits = Limits(threshold=options.threshold / 100)
         names = chosen(options.only)
         base = resolve(ROOT, options.base)
-        say = lambda text: console.print(f"[dim]{escape(text)}[/]")  # noqa: E731
         report = regress(ROOT, base, names, plan, limits, say, count=not options.no_counters)
     except (SpecError, VaebenchError) as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]regress:[/] {escape(str(error))}")

@@ -1,9 +1,9 @@
 """From times to verdicts: what a change did to a benchmark's time, and how sure that is.
 
-Every process has a time of its own (where its memory came to lie, how its hash tables fell), which repeating calls in it
-does not average out (Mytkowicz et al., 2009; Kalibera and Jones, 2013). So processes are what is counted and resampled;
-blocks within a process only make its own time exact. A control, a second process of the base, tells how far two
-processes of the same code lie apart.
+Every process has a time of its own (where its memory came to lie, how its hash tables fell), which repeating calls in
+it does not average out (Mytkowicz et al., 2009; Kalibera and Jones, 2013). So processes are what is counted and
+resampled; blocks within a process only make its own time exact. A control, a second process of the base, tells how far
+two processes of the same code lie apart.
 """
 
 import math
@@ -59,12 +59,12 @@ class Change:
 def compare(times: Array, *, confidence: float = CONFIDENCE, earlier: Change | None = None, seed: int = 0) -> Change:
     """Return the change of one benchmark.
 
-    Within a block the log ratio is that of the head to the geometric mean of the base's two processes; a round's ratio is
-    the interquartile mean over its blocks; the estimate their mean over rounds. Its interval comes from a bootstrap of
-    rounds (one level, the processes': resampling blocks as well would count their noise twice, Davison and Hinkley 1997,
-    section 3.8) over the residuals of the head and, since it knows its true mean, of the control. For so few processes
-    its deviates are widened by sqrt(n / (n - 1)) and by the ratio of Student's t to the normal quantile (Hesterberg,
-    2015).
+    Within a block the log ratio is that of the head to the geometric mean of the base's two processes; a round's ratio
+    is the interquartile mean over its blocks; the estimate is their mean over rounds. Its interval comes from a
+    bootstrap of processes (blocks are within them: to resample these as well would count their noise twice, Davison and
+    Hinkley 1997, section 3.8) over the residuals of the head and, since its true mean is known, of the control. As they
+    are few, deviates are widened by sqrt(n / (n - 1)) and by the ratio of Student's t to the normal quantile
+    (Hesterberg, 2015).
 
     Args:
         times: (rounds, blocks, 3) seconds of head, base, control; at least two rounds.

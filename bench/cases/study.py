@@ -1,7 +1,9 @@
 """The harness around the training: plan, store, tables, report."""
 
+import atexit
+import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from bench._case import Work, case
@@ -25,6 +27,13 @@ def _plan(small: bool) -> Work:
     )
 
 
+def _folder() -> Path:
+    """Return a folder that lives as long as this process."""
+    folder = mkdtemp(prefix="vaebench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 def _stored(folder: Path) -> tuple[Any, Any, Any]:
     """Return a store in the folder, and a record with its arrays."""
     from ablations.store import Store
@@ -44,12 +53,11 @@ def _commit(store: Any, record: Any, arrays: Any) -> None:
 @case("store-write", "store")
 def _write(small: bool) -> Work:  # noqa: ARG001 - one size
     """Commit one trial's record and arrays."""
-    folder = TemporaryDirectory()  # lives as long as the work that holds it
-    store, record, arrays = _stored(Path(folder.name))
+    store, record, arrays = _stored(_folder())
 
-    def write() -> str:
+    def write() -> Any:
         _commit(store, record, arrays)
-        return folder.name
+        return store
 
     return Work(write, {"trials": 1})
 
@@ -57,13 +65,12 @@ def _write(small: bool) -> Work:  # noqa: ARG001 - one size
 @case("store-read", "store")
 def _read(small: bool) -> Work:  # noqa: ARG001 - one size
     """Read one trial's record and arrays."""
-    folder = TemporaryDirectory()
-    store, record, arrays = _stored(Path(folder.name))
+    store, record, arrays = _stored(_folder())
     _commit(store, record, arrays)
 
-    def read() -> tuple[Any, Any, str]:
+    def read() -> tuple[Any, Any]:
         found = store.read(record.trial)
-        return found, store.arrays(found), folder.name
+        return found, store.arrays(found)
 
     return Work(read, {"trials": 1})
 
@@ -76,10 +83,10 @@ def _records(trials: int) -> Any:
 
 @case("table", "report")
 def _table(small: bool) -> Work:
-    """Make the table of 400 trials (the gate: 40) and its summary over seeds."""
+    """Make the table of 400 trials (the gate: 16) and its summary over seeds."""
     from ablations.tables import summary, table
 
-    demo = _records(40 if small else 400)
+    demo = _records(16 if small else 400)
 
     def tables() -> Any:
         trials = table(demo.records)
@@ -94,11 +101,11 @@ def _report(small: bool) -> Work:
     from ablations.report import render
 
     demo = _records(8 if small else 48)
-    folder = TemporaryDirectory()
+    folder = _folder()
     source = demo.source()
 
     def report() -> Any:
-        rendered = render(source, Path(folder.name), latex=False, embedding="pca")
+        rendered = render(source, folder, latex=False, embedding="pca")
         return rendered.html.read_text("utf-8")
 
     return Work(report, {"trials": len(demo.records)})
@@ -106,9 +113,9 @@ def _report(small: bool) -> Work:
 
 @case("answers", "report", gate=False)
 def _answers(small: bool) -> Work:
-    """Compare the configurations of 400 trials (small: 40) and put the outcome into words."""
+    """Compare the configurations of 400 trials (small: 16) and put the outcome into words."""
     from ablations.configurations import Grid
     from ablations.wording import answer
 
-    demo = _records(40 if small else 400)
+    demo = _records(16 if small else 400)
     return Work(lambda: answer(Grid.of(demo.records), {"ssim_weight": 0.0}), {"trials": len(demo.records)})
