@@ -37,6 +37,10 @@ class Case:
     build: Callable[[bool], Work]
     gate: bool = True
 
+    def prepare(self, *, small: bool) -> Work:
+        """Prepare the work at the gate's size, or at full size."""
+        return self.build(small)
+
 
 CASES: Registry[Case] = Registry("benchmark", "bench.cases")
 

@@ -52,8 +52,14 @@ class Change:
 
     @property
     def smallest(self) -> float:
-        """The smallest change that would have been found in 95 of 100 runs like this one."""
-        return (self.high - self.low) / 2 + float(stats.norm.ppf(FOUND)) * self.error
+        """The smallest change that would have been found in 95 of 100 runs like this one.
+
+        Estimates scatter by `error`, and so does, since few processes tell it, the interval's width (the noncentral t
+        distribution, in the approximation of Johnson and Welch, 1940).
+        """
+        half = (self.high - self.low) / 2
+        scatter = math.hypot(self.error, half / math.sqrt(2 * self.freedom))
+        return half + float(stats.norm.ppf(FOUND)) * scatter
 
 
 def compare(times: Array, *, confidence: float = CONFIDENCE, earlier: Change | None = None, seed: int = 0) -> Change:
