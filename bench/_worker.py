@@ -20,7 +20,7 @@ from bench._case import CASES, Work
 
 __all__ = ["serve", "spent"]
 
-WARM_CALLS = 3  # beyond the first: TensorFlow's allocator and the caches of the processor settle
+WARM_CALLS = 2  # beyond the first: TensorFlow's allocator and the caches of the processor settle
 CALIBRATION_CALLS = 3
 MOST_CALLS = 10_000
 

@@ -21,11 +21,11 @@ from bench._fleet import Measured, Plan, Worker, counted, measure
 from bench._revision import ROOT, Revision, Trees, resolve, side_by_side, working
 from bench._table import show, terminal
 from bench.cases import CASES
-from vae.errors import SpecError, VaebenchError
+from vae.errors import VaebenchError
 
 __all__ = ["Limits", "Report", "chosen", "confirmed", "describe", "main", "regress", "row"]
 
-REFUSED = 2
+REFUSED, INTERRUPTED = 2, 130
 MEMORY = 0.10  # more peak memory than this is warned of
 Say = Callable[[str], None]
 
@@ -179,7 +179,7 @@ def chosen(only: Sequence[str]) -> list[str]:
     """Return the benchmarks that patterns such as `step-*` name; without one, those of the gate.
 
     Raises:
-        SpecError: a pattern fits none.
+        VaebenchError: a pattern fits none.
     """
     if not only:
         return [name for name, case in CASES.items() if case.gate]
@@ -198,12 +198,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="a benchmark, or a pattern; repeat")
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="fresh processes a side (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=Plan.blocks, help="blocks in a round (default: %(default)s)")
+    parser.add_argument("--milliseconds", type=float, default=30, help="of a timing (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=3, metavar="PERCENT", help="ignore less (default: 3)")
     parser.add_argument("--no-counters", action="store_true", help="time only")
     parser.add_argument("--validate", action="store_true", help="measure the gate itself instead; see bench.validate")
     parser.add_argument("--list", action="store_true", help="list the benchmarks; a star marks what the gate runs")
     return parser
+
+
+def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
+    """Return what the options ask for, or refuse them."""
+    if options.base is None:
+        parser.error("--base REV is missing: the commit to compare with, such as main or HEAD~1")
+    if options.rounds < 2 or options.rounds * options.blocks < 10 or options.threads < 1:  # noqa: PLR2004
+        parser.error("--rounds, --blocks, --threads: expected at least 2 rounds, 10 blocks in total, and 1 thread")
+    if options.milliseconds <= 0 or options.threshold < 0:
+        parser.error("--milliseconds, --threshold: expected a positive number")
+    return Plan(options.rounds, options.blocks, options.milliseconds / 1000, options.threads)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -216,36 +228,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(words)
     console = terminal()
+    if options.list:
+        for name, case in CASES.items():
+            console.print(f"{'*' if case.gate else ' '} {name}  [dim]{case.group}[/]")
+        return 0
 
     def say(text: str) -> None:
         console.print(f"[dim]{escape(text)}[/]")
 
+    plan, limits = _plan(parser, options), Limits(threshold=options.threshold / 100)
     try:
-        if options.list:
-            for name, case in CASES.items():
-                console.print(f"{'*' if case.gate else ' '} {name}  [dim]{case.group}[/]")
-            return 0
-        if options.base is None:
-            parser.error("--base REV is missing: the commit to compare with, such as main or HEAD~1")
-        if min(options.rounds, options.threads) < 1 or options.rounds * options.blocks < 10 or options.rounds < 2:  # noqa: PLR2004
-            parser.error("--rounds, --blocks: expected at least 2 rounds and 10 blocks in total, and 1 thread")
-        plan = Plan(rounds=options.rounds, blocks=options.blocks, threads=options.threads)
-        limits = Limits(threshold=options.threshold / 100)
-        names = chosen(options.only)
-        base = resolve(ROOT, options.base)
+        names, base = chosen(options.only), resolve(ROOT, options.base)
         report = regress(ROOT, base, names, plan, limits, say, count=not options.no_counters)
-    except (SpecError, VaebenchError) as error:
+    except VaebenchError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]regress:[/] {escape(str(error))}")
         return REFUSED
+    except KeyboardInterrupt:
+        console.print("regress: stopped; nothing is kept")
+        return INTERRUPTED
     path = _saved.keep(asdict(report))
+    _tell(console, report)
+    console.print(f"kept in {escape(str(path.relative_to(ROOT)))}; all runs over time: nox -s history")
+    return int(report.failed)
+
+
+def _tell(console: Console, report: Report) -> None:
     show(console, report.rows, report.counters)
     if report.memory is not None:
         warning = " [bold yellow](warning: more than 10 %)[/]" if report.memory > 1 + MEMORY else ""
         console.print(f"peak memory: {report.memory:.2f} times the base's{warning}")
     for note in report.notes:
         console.print(escape(note))
-    console.print(f"kept in {escape(str(path.relative_to(ROOT)))}; all runs over time: nox -s history")
-    return int(report.failed)
 
 
 if __name__ == "__main__":

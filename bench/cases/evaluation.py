@@ -10,7 +10,7 @@ from vae.metrics import METRICS, Outcome
 
 __all__: list[str] = []
 
-IMAGES, SMALL_IMAGES = 10_000, 500
+IMAGES, SMALL_IMAGES = 10_000, 250
 EVALUATED = 100  # images of the gate's evaluation
 CLASSES = 10
 
@@ -71,6 +71,6 @@ for _name in METRICS:
 def _floor(small: bool) -> Work:
     from vae.metrics.floor import pca_curve
 
-    n, side = (SMALL_IMAGES, 16) if small else (IMAGES, 28)
+    n, side = (SMALL_IMAGES, 12) if small else (IMAGES, 28)
     images = np.random.default_rng(0).integers(0, 256, (n, side, side, 1), dtype=np.uint8)
     return Work(lambda: pca_curve(images, images[: n // 10], 64 if small else 256), {"images": n})
