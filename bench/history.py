@@ -81,7 +81,9 @@ def collect(saved: Path = SAVED, gate: Path = GATE) -> list[Series]:
         for bench in run.get("benchmarks", ()):
             numbers = bench["stats"]
             point = Point(run["datetime"], revision, numbers["median"], numbers["q1"], numbers["q3"])
-            found.setdefault((run["key"], "bench", bench["name"]), []).append(point)
+            # test_metric[metric-ssim] is the case metric-ssim; a test without a case keeps its name.
+            name = bench["name"].partition("[")[2].removesuffix("]") or bench["name"]
+            found.setdefault((run["key"], "bench", name), []).append(point)
     for run in gate_runs(gate):
         for name, row in run["rows"].items():
             if "ratio" in row:

@@ -35,7 +35,7 @@ def stored(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_stored_runs_become_series(stored: tuple[Path, Path]) -> None:
     full, small = history.collect(*stored)
-    assert (full.source, full.name, full.change, full.latest) == ("bench", "test_metric[<b>ssim]", "+20.0 %", "12 ms")
+    assert (full.source, full.name, full.change, full.latest) == ("bench", "<b>ssim", "+20.0 %", "12 ms")
     assert [point.revision for point in full.points] == ["1" * 10, "2" * 10 + "+"]
     assert (small.source, small.name, small.change) == ("gate", "plan", "+40.0 %")
     assert small.points[-1].middle == pytest.approx(0.28), "the base's time and the ratio, free of drift"
