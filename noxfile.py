@@ -29,6 +29,13 @@ UNTYPED = ("keras", "tensorflow")
 # index, not by version: users of either choose their build.
 LOCKED_EXTRAS = ("jax", "tune")
 
+BENCHMARK = (
+    "--benchmark-only",
+    "--benchmark-autosave",
+    "--benchmark-group-by=fullname",
+    "--benchmark-columns=median,iqr,rounds",
+)
+
 
 def requirements(*, groups: tuple[str, ...] = (), extras: tuple[str, ...] = (), project: bool = True) -> list[str]:
     """Return the requirements of pyproject.toml that a session needs, versions left to the lock."""
@@ -143,9 +150,23 @@ def backends(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the hot paths with pytest-benchmark: nox -s bench [-- PYTEST OPTIONS]."""
+    """Time the hot paths, keep the run and compare it with this machine's last: nox -s bench [-- PYTEST OPTIONS]."""
     with_project(session, groups=("test",))
-    session.run("pytest", "bench/benchmarks", "--benchmark-only", *session.posargs)
+    session.run("pytest", "bench/benchmarks", *BENCHMARK, *session.posargs)
+
+
+@nox.session
+def regress(session: nox.Session) -> None:
+    """Say whether the working tree is slower than a commit: nox -s regress -- --base REV; --help tells the rest."""
+    with_project(session)
+    session.run("python", "-m", "bench.regress", *session.posargs)
+
+
+@nox.session
+def history(session: nox.Session) -> None:
+    """Plot every benchmark over the runs of `bench` and `regress`: results/bench/history.html."""
+    with_project(session)
+    session.run("python", "-m", "bench.history", *session.posargs)
 
 
 @nox.session

@@ -1,16 +1,11 @@
 """The synthetic study, and one report of it that many tests read."""
 
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from ablations.report import Rendered, render
-
-sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds synthetic.py
-
-import synthetic
+from bench import synthetic
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,13 @@
 """Headless Chromium, started anew for each page; the report under test is the synthetic study's."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ablations.report import Rendered, render
-
-sys.path.append(str(Path(__file__).parents[1] / "ablations"))  # test folders are no packages: this finds synthetic.py
-
-import synthetic
+from bench import synthetic
 
 Browse = Callable[..., str]
 

@@ -1,10 +1,14 @@
-"""A study as the harness would leave it, made of real digits and PCA in a second: no model is trained."""
+"""A study as the harness would leave it, made of real digits and PCA in a second: no model is trained.
+
+Benchmarks and tests of tables and reports read it.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +16,8 @@ from sklearn.datasets import load_digits
 
 from ablations.records import Record
 from ablations.report import Source
+
+__all__ = ["HOSTILE", "Demo", "demo", "joined"]
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>",
@@ -25,6 +31,8 @@ HOSTILE = (
     "\"quoted\" 'single' `tick` -- --- ?` !`",
     "Ünïcödé ﬁ ½ naïve Łódź √∑",
 )
+_BROKEN = 3  # this many from the end is the trial that failed
+_STRONG = 1e-2  # a KL weight that costs most of the nats
 _EFFECT = {"dense": 1.12, "conv": 0.78, "conv-paper": 0.84}
 
 
@@ -37,8 +45,9 @@ class Demo:
     arrays: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     axes: dict[str, list[object]] = field(default_factory=dict)
 
-    def source(self, **changes: object) -> Source:
-        settings: dict[str, object] = {
+    def source(self, **changes: Any) -> Source:
+        """Return what a report is made from, with some settings changed."""
+        settings: dict[str, Any] = {
             "name": "digits",
             "title": "Latent size, KL weight and the SSIM term on handwritten digits",
             "question": "Which latent size and which KL weight, does the SSIM term help, and at what cost?",
@@ -89,8 +98,8 @@ def demo(  # noqa: PLR0913 - a study's axes
             "seed": seed,
         }
         _trial(made, axes, (images, labels), list(class_names))
-    if broken and len(made.records) > 3:
-        made.records[-3] = _failed(made, made.records[-3])
+    if broken and len(made.records) > _BROKEN:
+        made.records[-_BROKEN] = _failed(made, made.records[-_BROKEN])
     return made
 
 
@@ -109,7 +118,7 @@ def _failed(made: Demo, record: Record) -> Record:
     return Record(**{**parts, "metrics": {}, "timings": {}})
 
 
-def _trial(made: Demo, axes: Mapping[str, object], data: tuple[np.ndarray, np.ndarray], names: list[str]) -> None:
+def _trial(made: Demo, axes: Mapping[str, Any], data: tuple[np.ndarray, np.ndarray], names: list[str]) -> None:
     text = "-".join(str(value) for value in axes.values())
     digest = hashlib.sha256(text.encode()).hexdigest()
     rng = np.random.default_rng(int(digest[:8], 16))
@@ -120,7 +129,7 @@ def _trial(made: Demo, axes: Mapping[str, object], data: tuple[np.ndarray, np.nd
     factor = _EFFECT.get(str(model), 1.0) * (1 + 6 * float(weight or 0)) * (1 + 0.01 * float(ssim_weight))
     mse = pca * factor * (1 + 0.012 * rng.standard_normal())
     vae = weight is not None
-    kl = float(latent * (1.1 if weight == 1e-2 else 4.9) * (1 + 0.02 * rng.standard_normal())) if vae else None
+    kl = float(latent * (1.1 if weight == _STRONG else 4.9) * (1 + 0.02 * rng.standard_normal())) if vae else None
     seconds = (
         {"dense": 3.1, "conv": 14.2}.get(str(model), 39.0) * (1 + 0.05 * rng.random()) * (1 + 0.3 * float(ssim_weight))
     )
@@ -180,7 +189,7 @@ def _trial(made: Demo, axes: Mapping[str, object], data: tuple[np.ndarray, np.nd
     made.arrays[trial] = _arrays(data, z, (directions[:latent], mean), rng, vae=vae, noise=float(np.sqrt(mse)))
 
 
-def _history(axes: Mapping[str, object], mse: float, kl: float | None, rng: np.random.Generator) -> pd.DataFrame:
+def _history(axes: Mapping[str, Any], mse: float, kl: float | None, rng: np.random.Generator) -> pd.DataFrame:
     epoch = np.arange(1, 13)
     curve = mse * 64 * (1 + 6 * np.exp(-epoch / 2.2)) * (1 + 0.01 * rng.standard_normal(12))
     frame = {"epoch": epoch, "reconstruction": curve * 1.04, "val_reconstruction": curve}
@@ -207,7 +216,8 @@ def _arrays(
 
     def decode(points: np.ndarray) -> np.ndarray:
         flat = points @ directions + mean
-        return np.round(255 * np.clip(flat, 0, 1)).astype(np.uint8).reshape(*points.shape[:-1], 8, 8, 1)
+        pixels: np.ndarray = np.round(255 * np.clip(flat, 0, 1)).astype(np.uint8)
+        return pixels.reshape(*points.shape[:-1], 8, 8, 1)
 
     firsts = np.array([int(np.flatnonzero(labels == label)[0]) for label in range(10)])
     ends = np.array([[0, 1], [3, 8], [4, 7]])
@@ -222,11 +232,11 @@ def _arrays(
         "interpolation_labels": ends,
         "z_mean": z[:400].astype(np.float32),
         "z_labels": labels[:400],
-        "sse_per_image": (noise**2 * 64 * rng.random(540)).astype(np.float32),
+        "sse_per_image": np.asarray(noise**2 * 64 * rng.random(540), np.float32),
     }
     if vae:
         arrays["samples"] = decode(rng.standard_normal((32, z.shape[1])) * z.std(axis=0))
-        arrays["kl_per_dimension"] = rng.random(z.shape[1]).astype(np.float32)
+        arrays["kl_per_dimension"] = np.asarray(rng.random(z.shape[1]), np.float32)
     return arrays
 
 
