@@ -28,6 +28,7 @@ def build(spec: RunSpec, shape: Shape) -> VAE:
         # each model trained in a process would leave its graphs behind, 15 MB of them for a small network.
         optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
     model.compile(optimizer=optimizer)
+    optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
     return model
 
 

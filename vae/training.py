@@ -150,7 +150,6 @@ class _Monitor(keras.callbacks.Callback):
 
     def resume(self, folder: Path, digest: str) -> None:
         """Save to `folder` from now on, and go on from the newest checkpoint there."""
-        self._vae.optimizer.build(self._vae.trainable_variables)
         machine = describe()
         identity = {
             "spec": digest,
