@@ -180,6 +180,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def overhead(session: nox.Session) -> None:
+    """Measure what checkpoints, ledger and progress cost: nox -s overhead [-- OPTIONS]."""
+    with_project(session)
+    session.run("python", "-m", "bench.overhead", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (needs uv)."""
     check_python(session)
