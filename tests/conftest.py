@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,10 @@ os.environ.update(
     MPLBACKEND="Agg",
 )
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# Who starts the tests in the background has them ignore Ctrl-C, and all that they start; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a property may import TensorFlow or compile a graph: no deadline. On CI the examples are the
 # same each time, so that a red run is the change's doing.

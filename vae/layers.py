@@ -125,7 +125,9 @@ class ConvTranspose(Layer):
         """Return the Keras layer."""
         import keras
 
-        return keras.layers.Conv2DTranspose(
+        from vae.kernels import fast
+
+        return fast(keras.layers.Conv2DTranspose)(
             self.filters, self.kernel, strides=self.stride, padding="same", activation=self.activation
         )
 
@@ -150,8 +152,10 @@ class Normalization(Layer):
         """Return the Keras layer."""
         import keras
 
+        from vae.kernels import fast
+
         if self.kind == "batch":
-            return keras.layers.BatchNormalization(momentum=self.momentum)
+            return fast(keras.layers.BatchNormalization)(momentum=self.momentum)
         return keras.layers.GroupNormalization(groups=self.groups)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import keras
 
 from vae._frozen import canonical_json
+from vae.kernels import fast
 from vae.model import VAE
 from vae.spec import RunSpec
 
@@ -22,11 +23,7 @@ def build(spec: RunSpec, shape: Shape) -> VAE:
     """Return a model of `spec` for images of `shape`, compiled, with the initial weights of its seed."""
     keras.utils.set_random_seed(spec.train.seed)  # the initial weights; shuffling and noise have streams of their own
     model = VAE(spec.model, spec.loss, shape, data_range=spec.data.range, seed=spec.train.seed)
-    optimizer = keras.optimizers.Adam(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
-    if keras.backend.backend() == "tensorflow":
-        # The sum over replicas, of which there is one, registers a gradient function that TensorFlow never forgets:
-        # each model trained in a process would leave its graphs behind, 15 MB of them for a small network.
-        optimizer._all_reduce_sum_gradients = list  # noqa: SLF001
+    optimizer = fast(keras.optimizers.Adam)(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
     return model

@@ -43,16 +43,12 @@ def network(kind: str) -> Any:
 
 def build_model(kind: str, shape: tuple[int, int, int], **weights: float) -> Any:
     """Return the compiled model of a network; `weights` are those of terms that shall differ from their defaults."""
-    import keras
+    from vae.reuse import build
+    from vae.spec import RunSpec
 
-    from vae.model import VAE
-    from vae.terms import TERMS
-
-    terms = {name: term(**({"weight": weights[name]} if name in weights else {})) for name, term in TERMS.items()}
-    keras.utils.set_random_seed(0)
-    model = VAE(network(kind), terms, shape)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    return model
+    loss = {name: {"weight": weight} for name, weight in weights.items()}
+    model = NETWORKS_TIMED[kind] | {"latent_dim": LATENT_DIM}
+    return build(RunSpec.parse({"model": model, "loss": loss}, "benchmark"), shape)
 
 
 def batch(images: int, shape: tuple[int, int, int]) -> Any:

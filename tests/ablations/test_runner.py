@@ -194,14 +194,7 @@ epochs = [1, 9000]
     )
     command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # Who starts the tests in the background has them ignore SIGINT, and their children with them.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
-    )
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     store = Store(tmp_path / "r" / "long")
     deadline = time.monotonic() + 120
     while not store.names() and time.monotonic() < deadline:
