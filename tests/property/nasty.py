@@ -1,7 +1,8 @@
 """Text that tries to be something else, for every test that shows some."""
 
-import synthetic
 from hypothesis import strategies as st
+
+from bench import synthetic
 
 __all__ = ["NASTY", "nasty"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import synthetic
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
@@ -29,6 +28,7 @@ from ablations.records import Record
 from ablations.study import Study, Trial, slug
 from ablations.tables import csv_text, summary, table
 from ablations.terminal import Terminal
+from bench import synthetic
 from vae.spec import RunSpec
 
 # ---------------------------------------------------------------------------------------------------- what is seen
