@@ -19,6 +19,7 @@ def fast(kind: type[Any]) -> type[Any]:
     return _FAST.get(kind, kind) if keras.backend.backend() == "tensorflow" else kind
 
 
+@keras.saving.register_keras_serializable("vaebench")
 class Adam(keras.optimizers.Adam):
     """Adam (Kingma and Ba, 2015) with one pass over memory a variable, where Keras makes about ten.
 
@@ -52,6 +53,7 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+@keras.saving.register_keras_serializable("vaebench")
 class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation in training by TensorFlow's fused kernel; in inference as Keras has it."""
 
@@ -79,6 +81,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs[:, 0, 0, :] if flat else outputs
 
 
+@keras.saving.register_keras_serializable("vaebench")
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """Transposed convolution whose bias is added by the operation that has a gradient of its own.
 

@@ -93,10 +93,11 @@ def translate(task: Task) -> Result:
 
 
 def _trial(task: Task, store: Store, record: Record) -> Trial:
-    import keras
+
+    from vae.saved import load_model
 
     history = store.history(record)
-    model = keras.models.load_model(store.model(record))
+    model = load_model(store.model(record))
     latent_dim, seed = int(record.axes["latent_dim"]), int(record.axes["seed"])
     images = as_float(task.images()[1])
     np.save(task.reconstructions(latent_dim, seed), model.decode(model.encode(images)[0]), allow_pickle=False)

@@ -1,5 +1,6 @@
 """Each faster kernel gives what Keras' own gives, values, gradients and state."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vae import RunSpec, kernels, train
+from vae import RunSpec, kernels, load_model, train
 from vae.datasets import load
 
 LAYERS = {
@@ -96,3 +97,45 @@ def test_fifty_steps_end_where_kerass_own_kernels_end(normalization: str, monkey
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=2e-3)
     reconstructions = [run.model.decode(run.model.encode(images)[0]) for run in (quick, plain)]
     np.testing.assert_allclose(*reconstructions, atol=1e-2)
+
+
+def test_a_saved_model_trains_on_where_it_was(tmp_path: Path) -> None:
+    model = {"name": "conv", "filters": [4], "hidden_units": [8], "normalization": "batch", "latent_dim": 2}
+    spec = RunSpec.parse({"data": {"limit": 64, "test_limit": 32}, "model": model, "train": {"epochs": 1}}, "test")
+    trained = train(spec).model
+    trained.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.optimizer, kernels.Adam)
+    images = np.random.default_rng(0).random((16, 8, 8, 1), dtype=np.float32)
+    for one, other in zip(trained.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    assert np.isfinite(loaded.train_on_batch(images)).all()
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch", "group"])
+def test_bfloat16_is_inside_alone_and_close(normalization: str, tmp_path: Path) -> None:
+    runs = {}
+    for precision in ("float32", "bfloat16"):
+        model = {"name": "conv", "filters": [8], "hidden_units": [16], "normalization": normalization, "latent_dim": 4}
+        spec = RunSpec.parse(
+            {
+                "data": {"limit": 320, "test_limit": 100},
+                "model": model | {"precision": precision},
+                "train": {"epochs": 5, "batch_size": 32, "learning_rate": 3e-3},
+            },
+            "test",
+        )
+        runs[precision] = train(spec)
+    model = runs["bfloat16"].model
+    assert {str(variable.dtype) for variable in model.trainable_variables} == {"float32"}
+    convolutions = [layer for layer in model.decoder.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    assert {layer.compute_dtype for layer in convolutions} == {"bfloat16"}
+    images = np.random.default_rng(0).random((16, 8, 8, 1), dtype=np.float32)
+    z_mean, z_log_var = model.encode(images)
+    assert z_mean.dtype == z_log_var.dtype == model.decode(z_mean).dtype == np.float32
+    losses = [run.history[-1]["loss"] for run in runs.values()]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.keras").decode(z_mean), model.decode(z_mean))
+    assert keras.config.dtype_policy().name == "float32"

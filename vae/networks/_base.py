@@ -35,6 +35,8 @@ class Network(Frozen):
         name: its entry in `NETWORKS`.
         latent_dim: number of latent dimensions.
         output: activation of the last layer, which must reach the data's range.
+        precision: of the arithmetic inside: `float32`, or `bfloat16` with weights, latent heads, loss and optimizer
+            still in float32 (Micikevicius et al., 2018, for the mixture; Kalamkar et al., 2019, for the format).
     """
 
     deterministic: ClassVar[bool] = False  # an autoencoder: no posterior variance, no sampling, no KL term
@@ -43,6 +45,7 @@ class Network(Frozen):
     name: str
     latent_dim: int = Field(16, ge=1)
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     @abstractmethod
     def encoder_layers(self, shape: Shape) -> tuple[Layer, ...]:
@@ -76,7 +79,18 @@ class Network(Frozen):
         """Return the Keras models (encoder, decoder).
 
         The encoder gives a list: z_mean (batch, latent_dim) and, unless deterministic, z_log_var of the same shape.
+        All outputs are float32.
         """
+        import keras
+
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32" if self.precision == "float32" else f"mixed_{self.precision}")
+        try:
+            return self._build(shape)
+        finally:
+            keras.config.set_dtype_policy(policy)
+
+    def _build(self, shape: Shape) -> tuple[Any, Any]:
         import keras
 
         image = keras.Input(shape, name="image")
@@ -84,9 +98,14 @@ class Network(Frozen):
         for layer in self.encoder_layers(shape):
             x = layer.build()(x)
         activation = None if self.latent_activation == "linear" else self.latent_activation
-        heads = [keras.layers.Dense(self.latent_dim, activation=activation, name=head)(x) for head in self._heads]
+        heads = [
+            keras.layers.Dense(self.latent_dim, activation=activation, name=head, dtype="float32")(x)
+            for head in self._heads
+        ]
         latent = keras.Input((self.latent_dim,), name="z")
         y = latent
         for layer in self.decoder_layers(shape):
             y = layer.build()(y)
+        if self.precision != "float32":
+            y = keras.layers.Activation("linear", dtype="float32", name="to_float32")(y)
         return keras.Model(image, heads, name="encoder"), keras.Model(latent, y, name="decoder")
