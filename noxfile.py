@@ -187,6 +187,13 @@ def overhead(session: nox.Session) -> None:
 
 
 @nox.session
+def kernels(session: nox.Session) -> None:
+    """Time training steps with and without each of our kernels: nox -s kernels [-- OPTIONS]."""
+    with_project(session)
+    session.run("python", "-m", "bench.kernels", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (needs uv)."""
     check_python(session)

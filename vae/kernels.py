@@ -9,14 +9,14 @@ from typing import Any
 import keras
 from keras import ops
 
-FEW = 64  # times as many input channels as filters from which the matrix product is the faster: 256 to 1, not 32 to 1
+__all__ = ["FAST", "Adam", "BatchNormalization", "Conv2DTranspose", "fast"]
 
-__all__ = ["Adam", "BatchNormalization", "Conv2DTranspose", "fast"]
+FEW = 64  # times as many input channels as filters from which the matrix product is the faster: 256 to 1, not 32 to 1
 
 
 def fast(kind: type[Any]) -> type[Any]:
     """Return the faster class of this name where the backend has one, else the Keras class `kind` itself."""
-    return _FAST.get(kind, kind) if keras.backend.backend() == "tensorflow" else kind
+    return FAST.get(kind, kind) if keras.backend.backend() == "tensorflow" else kind
 
 
 @keras.saving.register_keras_serializable("vaebench")
@@ -126,7 +126,7 @@ def _handle(variable: Any) -> Any:
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
-_FAST: dict[type[Any], type[Any]] = {
+FAST: dict[type[Any], type[Any]] = {
     keras.optimizers.Adam: Adam,
     keras.layers.BatchNormalization: BatchNormalization,
     keras.layers.Conv2DTranspose: Conv2DTranspose,
