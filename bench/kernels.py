@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -40,7 +41,7 @@ def measure(kind: str, shape: tuple[int, int, int], rounds: int) -> dict[str, fl
         with patch.dict(kernels.FAST, chosen, clear=True):
             model = build_model(kind, shape)
             model.train_on_batch(images)  # traced with these
-        steps[name] = lambda model=model: model.train_on_batch(images)
+        steps[name] = partial(model.train_on_batch, images)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
