@@ -165,7 +165,11 @@ class Study:
             source=source,
             smoke=smoke,
         )
-        study._check(smoke=smoke)
+        try:
+            study._check(smoke=smoke)
+        except SpecError as error:
+            # What is said of a spec by itself doesn't know in which file it stands.
+            raise SpecError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
         _fingerprint.cache_clear()  # a folder of images may hold others than when the last study was read
         return study
 
@@ -262,11 +266,7 @@ class Study:
                         raise SpecError(f"{self.where}: axes.{axis} = {value!r}: {error}") from None
         self._check_options()
         self._check_rules(smoke=smoke)
-        try:
-            trials, _ = self._rows
-        except SpecError as error:
-            raise SpecError(f"{self.where}: {error}") from None
-        if not trials:
+        if not self._rows[0]:
             raise SpecError(f"{self.where}: no trial is left: the exclude rules match the whole grid. Relax them")
 
     def _check_options(self) -> None:

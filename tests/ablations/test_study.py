@@ -48,6 +48,12 @@ def test_fixed_settings_may_be_nested_dotted_or_short() -> None:
     assert specs[0].train.epochs == 3
 
 
+@pytest.mark.parametrize("model", ["cnv", [], 3])
+def test_an_unknown_fixed_model_is_an_error_that_names_the_file(model: Any) -> None:
+    with pytest.raises(SpecError, match=r"^mine\.toml: .*model"):
+        Study.from_dict({"name": "mine", "fixed": {"model": model}, "axes": {"latent_dim": [2]}}, where="mine.toml")
+
+
 def test_exclude_and_include() -> None:
     rules = {
         "exclude": [{"model": "conv", "latent_dim": [2, 4], "kl_weight": 1e-2}],
