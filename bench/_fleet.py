@@ -41,8 +41,8 @@ class Plan:
     """
 
     rounds: int = 5
-    blocks: int = 6
-    seconds: float = 0.03
+    blocks: int = 10
+    seconds: float = 0.02
     threads: int = 1
     slow: Mapping[str, float] = field(default_factory=dict)
 

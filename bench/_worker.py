@@ -26,12 +26,16 @@ MOST_CALLS = 10_000
 
 
 def spent(call: Callable[[], object], calls: int, slow: float = 0.0) -> float:
-    """Return the median seconds of so many calls; each is followed by a share `slow` of its time, spent busily."""
+    """Return the median seconds of so many calls; each is followed by a share `slow` of its time, spent busily.
+
+    One call before them is not timed: other processes had the caches in the meantime.
+    """
     clock = time.perf_counter
     seconds = []
     gc.collect()
     gc.disable()
     try:
+        call()
         for _ in range(calls):
             began = clock()
             call()

@@ -198,7 +198,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="a benchmark, or a pattern; repeat")
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="fresh processes a side (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=Plan.blocks, help="blocks in a round (default: %(default)s)")
-    parser.add_argument("--milliseconds", type=float, default=30, help="of a timing (default: %(default)s)")
+    parser.add_argument(
+        "--milliseconds", type=float, default=1000 * Plan.seconds, help="of a timing (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=3, metavar="PERCENT", help="ignore less (default: 3)")
     parser.add_argument("--no-counters", action="store_true", help="time only")

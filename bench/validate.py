@@ -29,7 +29,6 @@ from vae.errors import VaebenchError
 __all__ = ["Tally", "main", "once", "validate"]
 
 SLOW = 0.10
-SECONDS = 0.02  # of a timing: shorter than the gate's, to come to an end
 ALARMS, FOUND = 0.01, 0.95  # what the gate promises
 SLOWED = "step-*"
 LEFT_OUT = {"report", "evaluate-conv-fashion_mnist"}  # whose calls take too long
@@ -155,13 +154,12 @@ def _detail(name: str, judged: verdict.Judged, *, planted: bool) -> dict[str, An
     return {"name": name, "planted": planted, "verdict": judged.outcome, **ratios, "round_sd": spread}
 
 
-def validate(trees: Trees, runs: int, plan: Plan, say: Say) -> Tally:
+def validate(trees: Trees, names: Sequence[str], runs: int, plan: Plan, say: Say) -> Tally:
     """Run the gate `runs` times on two equal trees, and look for planted faults in the counters.
 
     Raises:
         VaebenchError: a process died, or a benchmark does not work.
     """
-    names = [name for name in chosen(["*"]) if name not in LEFT_OUT]
     slowed = [name for name in chosen([SLOWED]) if name in names]
     tally = Tally()
     sound = _numbers(counted(trees, ROLES[1:2])["base"])
@@ -192,8 +190,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="as of the gate (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=Plan.blocks, help="as of the gate (default: %(default)s)")
-    parser.add_argument("--milliseconds", type=float, default=1000 * SECONDS, help="of a timing (default: %(default)g)")
+    parser.add_argument(
+        "--milliseconds", type=float, default=1000 * Plan.seconds, help="of a timing (default: %(default)g)"
+    )
     parser.add_argument("--base", metavar="REV", default="HEAD", help="the commit (default: HEAD)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="benchmarks, such as 'step-*'")
     options = parser.parse_args(arguments)
     console = terminal()
 
@@ -202,10 +203,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     plan = Plan(options.rounds, options.blocks, options.milliseconds / 1000)
     try:
+        names = chosen(options.only) if options.only else [name for name in chosen(["*"]) if name not in LEFT_OUT]
         commit = resolve(ROOT, options.base)
         with side_by_side(ROOT, commit, same=True) as trees:
             machine = describe(trees, plan.threads)
-            tally = validate(trees, options.runs, plan, say)
+            tally = validate(trees, names, options.runs, plan, say)
     except VaebenchError as error:
         console.print(f"[bold red]validate:[/] {escape(str(error))}")
         return 2

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import keras
 
-from vae._frozen import canonical_json
+from vae.graph import graph_key
 from vae.kernels import fast
 from vae.model import VAE
 from vae.spec import RunSpec
@@ -47,7 +47,7 @@ class Models:
 
         A block that ends in an exception keeps its model, whose state nobody knows.
         """
-        key = _graph(spec, shape)
+        key = f"{graph_key(spec)} {shape}"
         model = build(spec, shape)
         known = self._models.pop(key, None)
         if known is not None:
@@ -56,15 +56,6 @@ class Models:
         self._models[key] = model
         while len(self._models) > self._kept:
             self._models.pop(next(iter(self._models)))
-
-
-def _graph(spec: RunSpec, shape: Shape) -> str:
-    """Return all that a traced step holds as constants."""
-    # A weight is a variable, but a term of weight zero is not in the graph.
-    terms = {name: term.settings() | {"weight": term.weight > 0} for name, term in spec.loss.items()}
-    # The data's limit and the batch size decide whether there is a smaller batch, and so which shapes are traced.
-    train = [spec.train.batch_size, spec.train.clip_norm]
-    return canonical_json([spec.model.settings(), terms, shape, spec.data.settings(), train])
 
 
 def _as_new(model: VAE, fresh: VAE) -> VAE:

@@ -21,6 +21,7 @@ from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
 from ablations.memory import oom_kills
 from ablations.store import Store
 from vae.environment import source_hash
+from vae.graph import graph_key
 
 __all__ = ["Processes"]
 
@@ -38,11 +39,12 @@ class _Worker:
     log: IO[bytes]
     oom_kills: int  # of the machine, when it was hired
     job: Job | None = None
+    graph: str = ""
     deadline: float = math.inf
     overdue: bool = False
 
     def give(self, job: Job, timeout: float | None) -> Event:
-        self.job = job
+        self.job, self.graph = job, graph_key(job.trial.spec)
         self.deadline = math.inf if timeout is None else time.monotonic() + timeout
         with suppress(OSError):  # it died while idle: the thread that reads from it tells
             pickle.dump(job, self.process.stdin)  # type: ignore[arg-type]
@@ -52,6 +54,30 @@ class _Worker:
     def last_words(self) -> str:
         self.log.seek(0)
         return b"\n".join(self.log.read().splitlines()[-LOG_LINES:]).decode(errors="replace")
+
+
+class _Waiting:
+    """Jobs to deal out, those of one graph together: a worker that has traced a model is given all that can use it."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._groups: dict[str, deque[Job]] = {}
+        for job in jobs:
+            self._groups.setdefault(graph_key(job.trial.spec), deque()).append(job)
+        self._untouched = deque(self._groups)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def take(self, graph: str = "") -> Job:
+        """Return the next job: of this graph, else of one that nobody has begun, else of the one with most left."""
+        if graph not in self._groups:
+            fallback = max(self._groups, key=lambda one: len(self._groups[one]))
+            graph = self._untouched.popleft() if self._untouched else fallback
+        group = self._groups[graph]
+        job = group.popleft()
+        if not group:
+            del self._groups[graph]
+        return job
 
 
 Inbox = SimpleQueue[tuple[_Worker, Event | None]]
@@ -67,13 +93,13 @@ class Processes(Executor):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
-        waiting = deque(jobs)
+        waiting = _Waiting(jobs)
         inbox: Inbox = SimpleQueue()
         crew: dict[int, _Worker] = {}
         try:
             for number in range(min(self.workers, len(jobs))):
                 crew[number] = _hire(number, self.threads, inbox)
-                yield crew[number].give(waiting.popleft(), self.timeout)
+                yield crew[number].give(waiting.take(), self.timeout)
             while any(worker.job for worker in crew.values()):
                 try:
                     worker, event = inbox.get(timeout=_until_next_deadline(crew.values()))
@@ -91,7 +117,7 @@ class Processes(Executor):
                 if event is None or event.kind == "finished":
                     worker.job = None
                     if waiting:
-                        yield worker.give(waiting.popleft(), self.timeout)
+                        yield worker.give(waiting.take(worker.graph), self.timeout)
         finally:
             _dismiss(crew.values())
 

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "study": facts,
         "levels": level,
         "contestants": report.rows(runs, level),
-        "aims": report.aims(runs),
+        "aims": report.aims(runs, level),
         "peak": peak,
     }
     paths = report.write(summary, runs, options.out)

@@ -33,16 +33,19 @@ class Contestant:
         what: a line for the reader.
         decoder: of the convolutional network.
         module: the peer's script; None for `vaebench run`.
+        precision: of the arithmetic inside the network.
     """
 
     name: str
     what: str
     decoder: Literal["mirrored", "paper"]
     module: str | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 CONTESTANTS = (
     Contestant("vaebench", "`vaebench run`", "mirrored"),
+    Contestant("vaebench-bfloat16", '`vaebench run`, `precision = "bfloat16"`', "mirrored", precision="bfloat16"),
     Contestant("keras", "our model, bare Keras `fit`", "mirrored", "bench.peers.bare_keras"),
     Contestant("pythae", "pythae's trainer, same modules", "mirrored", "bench.peers.pythae_trainer"),
     Contestant("vaebench-paper", "`vaebench run`, batch normalisation", "paper"),
@@ -88,12 +91,13 @@ class Run:
 def schedule(names: Sequence[str], repeats: int) -> list[tuple[int, str]]:
     """Return (block, name) in the order of running: there and back again, so that a drift of the machine cancels.
 
-    The last name stands in the middle and runs once a block, all others twice.
+    The last two of four or more stand in the middle and run once a block, as the last of fewer does; all others twice.
 
-    >>> [name for _, name in schedule(["ours", "fast", "slow"], 1)]
-    ['ours', 'fast', 'slow', 'fast', 'ours']
+    >>> [name for _, name in schedule(["ours", "fast", "slow", "slower"], 1)]
+    ['ours', 'fast', 'slow', 'slower', 'fast', 'ours']
     """
-    return [(block, name) for block in range(repeats) for name in (*names, *names[-2::-1])]
+    once = 2 if len(names) > 3 else 1  # noqa: PLR2004 - of two, both would stand there
+    return [(block, name) for block in range(repeats) for name in (*names, *names[:-once][::-1])]
 
 
 def squared_error(images: NDArray[np.uint8], reconstructions: NDArray[np.float32]) -> float:
@@ -119,7 +123,7 @@ def perform(contestant: Contestant, block: int, task: Task, data: DataSpec, pyth
     if python is None:
         return Run(contestant.name, block, failure=f"could not be installed: {pythae.reason}")
     if contestant.module is None:
-        vaebench_study.write_study(task, data, contestant.decoder)
+        vaebench_study.write_study(task, data, contestant.decoder, contestant.precision)
         command = vaebench_study.command(task)
     else:
         command = [str(python), "-m", contestant.module, *task.arguments()]

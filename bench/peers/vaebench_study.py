@@ -19,9 +19,10 @@ __all__ = ["command", "metrics_at", "translate", "write_study"]
 
 NAME = "peers"
 Decoder = Literal["mirrored", "paper"]
+Precision = Literal["float32", "bfloat16"]
 
 
-def write_study(task: Task, data: DataSpec, decoder: Decoder) -> Path:
+def write_study(task: Task, data: DataSpec, decoder: Decoder, precision: Precision = "float32") -> Path:
     """Write the task as a study, with the paper's batch normalisation where the decoder is the paper's."""
     fixed: dict[str, Any] = {
         "data.name": data.name,
@@ -29,6 +30,7 @@ def write_study(task: Task, data: DataSpec, decoder: Decoder) -> Path:
         "data.test_limit": data.test_limit,
         "model": "conv",
         "decoder": decoder,
+        "precision": precision,
         "normalization": "batch" if decoder == "paper" else "none",
         "kl_weight": task.kl_weight,
         "train.epochs": task.epochs,

@@ -226,3 +226,14 @@ def test_cores_are_divided_among_workers(monkeypatch: pytest.MonkeyPatch) -> Non
     assert crew_size("processes", 3, None, 1) == (3, 2)
     assert crew_size("processes", None, 4, 1) == (2, 4)
     assert crew_size("inline", None, None, 1) == (1, 8)
+
+
+def test_a_worker_is_given_the_trials_of_the_model_that_it_has_traced(tmp_path: Path) -> None:
+    trials = study(latent_dim=[2, 3], learning_rate=[1e-3, 1e-2], seed=[0, 1]).trials()
+    waiting = processes._Waiting([Job(trial, tmp_path) for trial in trials])
+    first, second = waiting.take(), waiting.take()
+    assert (first.trial.axes["latent_dim"], second.trial.axes["latent_dim"]) == (2, 3)
+    graph = processes.graph_key(second.trial.spec)
+    rest = [waiting.take(graph).trial.axes["latent_dim"] for _ in range(6)]
+    assert rest == [3, 3, 3, 2, 2, 2]  # its own first, then what the other has left
+    assert not waiting

@@ -87,6 +87,7 @@ def test_squared_error_is_summed_over_an_image_and_averaged_over_images() -> Non
 
 
 def test_schedule_cancels_a_drift() -> None:
+    assert [name for _, name in schedule(["a", "b", "c", "d"], 1)] == ["a", "b", "c", "d", "b", "a"]
     order = [name for _, name in schedule(["a", "b", "c"], 2)]
     assert order == ["a", "b", "c", "b", "a"] * 2
     places = {name: [i for i, found in enumerate(order) if found == name] for name in "abc"}
@@ -201,13 +202,20 @@ def test_time_to_quality_is_that_of_the_last_trial() -> None:
 def test_ratios_are_taken_within_blocks() -> None:
     runs = [synthetic("vaebench", seconds, block=block) for block, seconds in ((0, 10), (0, 14), (1, 20), (1, 20))]
     runs += [synthetic("paper", 96, block=0), synthetic("paper", 180, block=1)]
-    assert report.ratios(runs, "vaebench", "paper", "study") == pytest.approx([8.0, 9.0])
-    assert report.ratios(runs, "vaebench", "paper", "images") == pytest.approx([1.0, 1.0])
-    assert report.ratios(runs, "vaebench", "pythae", "study") == []
-    found = {(aim["ours"], aim["peer"]): aim for aim in report.aims(runs)}
-    assert found["vaebench", "paper"]["measured"] == pytest.approx(72**0.5)
-    assert found["vaebench", "paper"]["met"] is True
-    assert found["vaebench", "pythae"]["met"] is None
+    level = report.levels(runs)
+    assert report.ratios(runs, "vaebench", "paper", "study", level) == pytest.approx([8.0, 9.0])
+    assert report.ratios(runs, "vaebench", "paper", "images", level) == pytest.approx([1.0, 1.0])
+    assert report.ratios(runs, "vaebench", "pythae", "study", level) == []
+    reached = [report.seconds_to_level(run, level) for run in runs[:2]]
+    theirs = report.seconds_to_level(runs[4], level)
+    assert report.ratios(runs[:2] + runs[4:5], "vaebench", "paper", "level", level) == pytest.approx(
+        [theirs / np.mean(reached)]
+    )
+    assert report.ratios(runs, "vaebench", "paper", "level", dict.fromkeys(level, 0.0)) == []  # nobody got there
+    found = {(aim["ours"], aim["peer"], aim["aim"]): aim for aim in report.aims(runs, level)}
+    assert found["vaebench", "paper", 8.0]["measured"] == pytest.approx(72**0.5)
+    assert found["vaebench", "paper", 8.0]["met"] is True
+    assert found["vaebench", "pythae", 2.5]["met"] is None
 
 
 def test_report_shows_every_contestant(tmp_path: Path) -> None:
@@ -230,7 +238,7 @@ def test_report_shows_every_contestant(tmp_path: Path) -> None:
         },
         "levels": level,
         "contestants": report.rows(runs, level),
-        "aims": report.aims(runs),
+        "aims": report.aims(runs, level),
         "peak": {"peak_gflops": 80.0, "matmul_gflops": {"512": 80.0}, "shares": [share]},
     }
     paths = report.write(summary, runs, tmp_path)
@@ -240,17 +248,17 @@ def test_report_shows_every_contestant(tmp_path: Path) -> None:
     assert len(stored["runs"]) == len(CONTESTANTS)
     with paths[1].open(newline="") as file:
         table = {row["contestant"]: row for row in csv.DictReader(file)}
-    assert float(table["paper"]["seconds"]) == 50.0
+    assert float(table["paper"]["seconds"]) == 10.0 * len(CONTESTANTS)
     assert float(table["vaebench"]["sse_16"]) == 20.0
     assert table["pythae"]["failure"] == "could not be installed: a | b"
     text = paths[2].read_text()
     assert "not run: could not be installed: a / b" in text
-    assert "| paper | vaebench | seconds of the whole study | 8 | 5.00 | 5.00 | no |" in text
+    assert "| paper | vaebench | seconds of the whole study | 8 | 6.00 | 6.00 | no |" in text
     assert "| x | 2 x 1 | 1,234 | 50.0 | 62% |" in text
     widths = {line.count("|") for line in text.split("\n\n")[1].splitlines()}
     assert len(widths) == 1
     assert paths[3].read_bytes().startswith(b"\x89PNG")
-    assert len(report.plot(runs, level).axes[0].lines) == 4 * 2 + 1
+    assert len(report.plot(runs, level).axes[0].lines) == 5 * 2 + 1
 
 
 def test_a_peer_runs_from_command_to_table(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from bench import _saved, regress, validate
+from bench import _saved, _worker, regress, validate
 from bench._fleet import Plan, counted
 from bench._revision import resolve, side_by_side, working
 from bench._worker import spent
@@ -64,12 +65,21 @@ def test_a_tally_says_whether_the_promise_is_kept() -> None:
     assert not validate.Tally(["unchanged"] * 100, ["regressed"] * 40, {"trace": False}).kept
 
 
-def test_a_planted_slowdown_takes_real_time() -> None:
-    def call() -> int:
-        return sum(range(100_000))
+def test_a_planted_slowdown_lengthens_each_call_by_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
 
-    pairs = [(spent(call, 5), spent(call, 5, slow=1.0)) for _ in range(5)]
-    assert 1.5 < sorted(slow / plain for plain, slow in pairs)[2] < 2.7
+    def clock() -> float:  # each look at it takes a little
+        nonlocal now
+        now += 1e-3
+        return now
+
+    def call() -> None:
+        nonlocal now
+        now += 1.0
+
+    monkeypatch.setattr(_worker, "time", SimpleNamespace(perf_counter=clock))
+    assert spent(call, 5) == pytest.approx(1.0, abs=0.01)
+    assert spent(call, 5, slow=0.5) == pytest.approx(1.5, abs=0.01)
 
 
 @pytest.mark.parametrize(

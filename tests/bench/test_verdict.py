@@ -16,7 +16,7 @@ def synthetic(
 ) -> np.ndarray:
     """Return times (rounds, blocks, 3): processes of their own speed, noisy timings, outliers, a drifting machine."""
     speed = rng.normal(0, 0.02 * noise, (rounds, 1, 1, 3))
-    timings = rng.normal(0, 0.04 * noise, (rounds, PLAN.blocks, 2, 3))
+    timings = rng.normal(0, 0.06 * noise, (rounds, PLAN.blocks, 2, 3))
     outliers = (rng.random(timings.shape) < 0.02) * rng.exponential(0.3, timings.shape)
     order = np.array([[0, 1, 2], [2, 1, 0]])  # A B C C B A
     steps = rng.normal(0, 0.005, rounds * PLAN.blocks * 6).cumsum().reshape(rounds, PLAN.blocks, 2, 3)
