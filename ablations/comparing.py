@@ -18,9 +18,8 @@ from ablations.configurations import measured
 from ablations.formatting import ABSENT, Formats, clean, count
 from ablations.quantities import MAIN, quantity
 from ablations.sections import Cell, Column, TableView
-from ablations.store import writing
 from ablations.tables import csv_text, write_atomically
-from vae.errors import SpecError
+from vae.errors import SpecError, VaebenchError
 
 __all__ = ["as_csv", "as_html", "as_markdown", "run", "views"]
 
@@ -36,8 +35,10 @@ def run(options: Namespace, console: Console) -> int:
     write = _writer(options.output)
     found = compare(options.folders, tuple(options.metric or MAIN), options.tolerance)
     if write is not None:
-        with writing(options.output.parent):
+        try:
             write_atomically(options.output, write(found).encode())
+        except OSError as error:
+            raise VaebenchError(f"{options.output} can't be written: {error.strerror or error}") from error
     for view in views(found):
         if view.rows:
             _show(view, console)

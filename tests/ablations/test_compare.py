@@ -235,6 +235,7 @@ def test_each_of_several_is_held_against_the_first(save: Save) -> None:
         (["old", "old", "--metric", "mes"], "unknown metric 'mes': did you mean 'mse'"),
         (["old", "other"], "no trial in common"),
         (["old", "old", "--output", "x.pdf"], "expected a file that ends in .csv, .md, .html"),
+        (["old", "old", "--output", "old/trials/t2-0/record.json/x.md"], "x.md can't be written: "),
     ],
 )
 def test_bad_usage_exits_with_2_and_says_why(
