@@ -151,6 +151,7 @@ def environment(folder: Path) -> jinja2.Environment:
         finalize=escape,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 
@@ -158,12 +159,12 @@ def write_tabulars(views: Sequence[TableView], folder: Path, templates: Path) ->
     r"""Write each table, with all its columns, as a `tabular` that a paper can \input; remove those of before.
 
     Args:
-        views: the tables; a file bears its table's name.
+        views: the tables; a file bears its table's name, of ASCII letters, digits and hyphens.
         folder: where to.
         templates: the folder of templates.
     """
     template = environment(templates).get_template("tabular.tex.j2")
-    files = {folder / f"{view.name}.tex": template.render(table=_spelt_out(view)) for view in views}
+    files = {folder / f"{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)) for view in views}
     for old in folder.glob("*.tex"):
         if old not in files:
             with suppress(OSError):  # one that an earlier report had and this one has not

@@ -309,7 +309,10 @@ def test_hostile_names_are_text(save: Save, study: ModuleType) -> None:
     assert not any(cell.startswith("=") for line in csv.reader(io.StringIO(table)) for cell in line)
 
 
-def test_a_long_table_is_cut_on_the_terminal_what_matters_first(save: Save, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_table_is_cut_on_the_terminal_what_matters_first(
+    save: Save, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     many = dict.fromkeys(range(1, 80), (0.1, 0.1))
     words = [str(save("old", trials(many))), str(save("new", trials({**many, 79: (0.2, 0.2)})))]
     assert main(["compare", *words, "--metric", "mse"]) == 1
