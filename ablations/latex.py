@@ -164,7 +164,9 @@ def write_tabulars(views: Sequence[TableView], folder: Path, templates: Path) ->
         templates: the folder of templates.
     """
     template = environment(templates).get_template("tabular.tex.j2")
-    files = {folder / f"{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)) for view in views}
+    files = {
+        folder / f"{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)) for view in views
+    }
     for old in folder.glob("*.tex"):
         if old not in files:
             with suppress(OSError):  # one that an earlier report had and this one has not
