@@ -68,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
     report.set_defaults(command="report")
 
+    compare = commands.add_parser("compare", help="what changed between folders of results; 1 where something is worse")
+    add = compare.add_argument
+    add("folders", type=Path, nargs="+", metavar="DIR", help="results/<study>; each is held against the first")
+    add("--tolerance", type=_share, default=0.05, help="relative change that does not matter (default: 0.05)")
+    add("--metric", action="append", metavar="NAME", help="compare this column (repeatable; default: the main ones)")
+    add("--output", type=Path, metavar="FILE", help="write it to a .csv, .md or .html file as well")
+    compare.set_defaults(command="compare")
+
     rerun = commands.add_parser("rerun", help="train a finished trial again and compare the numbers")
     rerun.add_argument("folder", type=Path, metavar="TRIAL", help="results/<study>/trials/<trial>")
     rerun.set_defaults(command="rerun")
@@ -107,6 +115,16 @@ def _above_zero(text: str, unit: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of {unit} above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share of at least 0, such as 0.05 for 5 %")
     return value
 
 

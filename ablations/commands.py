@@ -27,7 +27,7 @@ from vae.datasets import check, load, survey
 from vae.environment import source_hash
 from vae.errors import SpecError
 
-__all__ = ["data_check", "data_list", "plan", "report", "rerun", "run", "status"]
+__all__ = ["compare", "data_check", "data_list", "plan", "report", "rerun", "run", "status"]
 
 DONE, FAILED = 0, 1
 MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
@@ -160,6 +160,13 @@ def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Con
         console.print(f"  {name}: epoch {at['epoch']:.0f} of {epochs[name]}, attempt {tries[name]}{left}")
 
 
+def compare(options: Namespace, console: Console) -> int:
+    """Say what changed between folders of results."""
+    from ablations.comparing import run as run_comparison
+
+    return run_comparison(options, console)
+
+
 def rerun(options: Namespace, console: Console) -> int:
     """Train a finished trial again, beside it, and say whether the numbers agree."""
     record = Store.of_trial(options.folder)
@@ -234,6 +241,7 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         history=store.history,
         arrays=store.arrays,
         stale=outcome.plan.stale,
+        runs=store.ledger.runs(),
     )
     with writing(store.root):
         rendered = reports.render(

@@ -146,7 +146,8 @@ class Grid:
         for record in records:
             for name, value in measured(record).items():
                 columns.setdefault(name, []).append(value)
-        return cls(tuple(configurations(records, stale)), Formats.fit(columns))
+        grouped = tuple(configurations(records, stale))
+        return cls(grouped, Formats.fit(columns, {name: [one.spread(name).sd for one in grouped] for name in columns}))
 
     @cached_property
     def datasets(self) -> list[str]:

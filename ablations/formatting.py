@@ -6,6 +6,7 @@ import re
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ablations.characters import visible
 from ablations.quantities import axis_label, quantity
@@ -33,6 +34,8 @@ _BLANKS = re.compile(rf"[^\S{NBSP}]+")
 _PERCENT_WHOLE = 100.0
 _MAX_DECIMALS = 8
 _ROUNDING = 1e-6
+_EXACT = 6  # powers of ten below a number at which what spreads is rounding
+_NONE: Mapping[str, Iterable[float]] = MappingProxyType({})
 _SHORT = {"latent_dim": "latent", "kl_weight": "KL", "ssim_weight": "SSIM", "learning_rate": "rate"}
 
 
@@ -59,6 +62,12 @@ def spread(values: Iterable[float]) -> Spread:
     return Spread(statistics.fmean(kept), statistics.stdev(kept) if len(kept) > 1 else math.nan, len(kept))
 
 
+def _leading(values: Iterable[float]) -> int | None:
+    """Return the power of ten of the median size of what is finite and not 0; None where nothing is."""
+    sizes = sorted(abs(value) for value in values if math.isfinite(value) and value)
+    return math.floor(math.log10(sizes[len(sizes) // 2])) if sizes else None
+
+
 @dataclass(frozen=True)
 class Formats:
     """How many decimals each column is printed with: one number for a column, so that its digits line up."""
@@ -66,17 +75,30 @@ class Formats:
     decimals: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, columns: Mapping[str, Iterable[float]]) -> "Formats":
-        """Choose decimals such that the column's median shows its quantity's significant digits."""
+    def fit(
+        cls, columns: Mapping[str, Iterable[float]], deviations: Mapping[str, Iterable[float]] = _NONE
+    ) -> "Formats":
+        """Choose decimals such that the column's median shows its quantity's significant digits.
+
+        Where seeds spread, their median standard deviation shows one or two significant digits: more would be noise,
+        fewer would call it 0.
+
+        Args:
+            columns: name -> values.
+            deviations: name -> standard deviations over the seeds, a configuration each.
+        """
         chosen = {}
         for name, values in columns.items():
-            sizes = sorted(abs(value) for value in values if math.isfinite(value) and value)
+            leading = _leading(values)
             digits = quantity(name).digits
-            if not sizes or digits == 0:
+            if leading is None or digits == 0:
                 chosen[name] = 0
                 continue
-            leading = math.floor(math.log10(sizes[len(sizes) // 2]))
-            chosen[name] = min(max(digits - 1 - leading, 0), _MAX_DECIMALS)
+            decimals = digits - 1 - leading
+            noise = _leading(deviations.get(name, ()))
+            if noise is not None and noise > leading - _EXACT:
+                decimals = min(max(decimals, -noise), 1 - noise)
+            chosen[name] = min(max(decimals, 0), _MAX_DECIMALS)
         return cls(chosen)
 
     def number(self, name: str, value: float | None, *, sign: bool = False) -> str:

@@ -10,16 +10,23 @@ import shutil
 import subprocess
 import tempfile
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablations.formatting import clean
+import jinja2
 
-__all__ = ["Compiled", "Tex", "compile_pdf", "escape", "listing", "printable"]
+from ablations.formatting import clean, shorten
+from ablations.sections import TableView
+from ablations.tables import write_atomically
+
+__all__ = ["Compiled", "Tex", "compile_pdf", "environment", "escape", "listing", "printable", "write_tabulars"]
 
 _SECONDS = 180
 _WORD = 16  # letters in a row without a place to break
 _LONGEST = 4_000  # letters of one text in print, and lines of a listing: TeX's memory is of fixed size
+_CELL = 60  # letters of a cell in a table that stands alone
 _DEEPEST = 40  # spaces that a line of a listing is set in by
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -130,6 +137,52 @@ def _word(word: str) -> str:
     return "".join(letter + (r"\allowbreak{}" if place % 4 == 3 else "") for place, letter in enumerate(letters))  # noqa: PLR2004
 
 
+def environment(folder: Path) -> jinja2.Environment:
+    """Return what renders LaTeX templates of a folder, every value escaped."""
+    return jinja2.Environment(  # noqa: S701 - every value passes escape, as finalize
+        loader=jinja2.FileSystemLoader(folder),
+        block_start_string=r"\BLOCK{",
+        block_end_string="}",
+        variable_start_string=r"\VAR{",
+        variable_end_string="}",
+        comment_start_string=r"\REM{",
+        comment_end_string="}",
+        undefined=jinja2.StrictUndefined,
+        finalize=escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def write_tabulars(views: Sequence[TableView], folder: Path, templates: Path) -> tuple[Path, ...]:
+    r"""Write each table, with all its columns, as a `tabular` that a paper can \input; remove those of before.
+
+    Args:
+        views: the tables; a file bears its table's name, of ASCII letters, digits and hyphens.
+        folder: where to.
+        templates: the folder of templates.
+    """
+    template = environment(templates).get_template("tabular.tex.j2")
+    files = {
+        folder / f"{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)) for view in views
+    }
+    for old in folder.glob("*.tex"):
+        if old not in files:
+            with suppress(OSError):  # one that an earlier report had and this one has not
+                old.unlink()
+    for file, text in files.items():
+        write_atomically(file, text.encode())
+    return tuple(files)
+
+
+def _spelt_out(view: TableView) -> TableView:
+    """Return a table as pdfLaTeX has letters for it, its endless texts (why a trial failed) cut."""
+    rows = tuple(tuple(replace(cell, text=shorten(printable(cell.text), _CELL)) for cell in row) for row in view.rows)
+    columns = tuple(replace(column, label=shorten(printable(column.label), _CELL)) for column in view.columns)
+    return replace(view, columns=columns, rows=rows)
+
+
 @dataclass(frozen=True)
 class Compiled:
     """The PDF, or why there is none; and the compiler's log."""
@@ -143,7 +196,7 @@ def compile_pdf(tex: Path, *, seconds: float = _SECONDS, epoch: int = 0) -> Comp
     """Compile a LaTeX file with latexmk in a temporary copy of its folder, without shell escape.
 
     Args:
-        tex: the file; its `figures` folder goes along.
+        tex: the file; the folders `figures` and `tables` beside it go along.
         seconds: the time after which the compiler is stopped.
         epoch: the date in the PDF, in seconds since 1970, so that the same numbers give the same file.
     """
@@ -155,8 +208,9 @@ def compile_pdf(tex: Path, *, seconds: float = _SECONDS, epoch: int = 0) -> Comp
     with tempfile.TemporaryDirectory(prefix="vaebench-tex-") as name:
         folder = Path(name)
         shutil.copy(tex, folder)
-        if (tex.parent / "figures").is_dir():
-            shutil.copytree(tex.parent / "figures", folder / "figures")
+        for part in ("figures", "tables"):
+            if (tex.parent / part).is_dir():
+                shutil.copytree(tex.parent / part, folder / part)
         try:
             run = subprocess.run(  # noqa: S603 - a fixed command on our own file
                 command, cwd=folder, env={**os.environ, **dates}, capture_output=True, timeout=seconds, check=False

@@ -1,16 +1,18 @@
-"""Every attempt of every trial, in the order in which they began: append-only, torn lines passed over."""
+"""Every attempt of every trial, as they began, and every run: append-only, torn lines passed over."""
 
 import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ablations.records import INTERRUPTED
 
-__all__ = ["Attempt", "Ledger"]
+__all__ = ["Attempt", "Ledger", "Run"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,28 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Run:
+    """One run of a study that trained something, and saw its end.
+
+    Attributes:
+        started: and `ended`: ISO 8601, UTC.
+        host: where.
+        workers: trials at a time.
+        threads: of each worker.
+        trained: trials that were done in it.
+        joules: that the machine's processors drew meanwhile; None where that can't be read.
+    """
+
+    started: str
+    ended: str
+    host: str
+    workers: int
+    threads: int
+    trained: int
+    joules: float | None = None
+
+
+@dataclass(frozen=True)
 class Ledger:
     """The log of attempts at `path`."""
 
@@ -49,6 +73,19 @@ class Ledger:
     def end(self, trial: str, status: str, reason: str | None) -> None:
         """Note how it ended."""
         self._append({"event": "end", "trial": trial, "status": status, "reason": reason, "at": _now()})
+
+    def run(self, run: Run) -> None:
+        """Note a run of the study, at its end."""
+        self._append({"event": "run", **asdict(run)})
+
+    def runs(self) -> list[Run]:
+        """Return the runs; lines that an older or newer version wrote with other fields are passed over."""
+        found = []
+        for line in self._lines():
+            if line.pop("event", None) == "run":
+                with suppress(TypeError):
+                    found.append(Run(**line))
+        return found
 
     def attempts(self) -> list[Attempt]:
         """Return all attempts."""
@@ -83,7 +120,7 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
 
-    def _lines(self) -> Iterator[dict[str, object]]:
+    def _lines(self) -> Iterator[dict[str, Any]]:
         if not self.path.is_file():
             return
         # Not splitlines, which takes more signs for an end of line than a name may hold.

@@ -58,6 +58,7 @@ _KNOWN = {
         Quantity("seconds_per_epoch", "time per epoch", "s", "lower", 3),
         Quantity("images_per_second", "throughput", "images/s", "higher", 0),
         Quantity("eval_seconds", "evaluation time", "s", "lower", 3),
+        Quantity("cpu_seconds", "processor time", "s", "lower", 3),
         Quantity("peak_rss_mb", "peak memory", "MB", "lower", 0),
     )
 }

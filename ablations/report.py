@@ -21,14 +21,16 @@ from ablations.characters import visible
 from ablations.configurations import Grid
 from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
+from ablations.ledger import Run
+from ablations.provenance import provenance
 from ablations.records import SKIPPED, Record
-from ablations.sections import failures, provenance, skips, summary_tables, trial_table
+from ablations.sections import TableView, failures, skips, summary_tables, trial_table
 from ablations.tables import write_atomically
 from ablations.wording import answer, seeds_note
 from vae.errors import VaebenchError
 from vae.latent import Embedding, Walk
 
-__all__ = ["Rendered", "Source", "render", "templates"]
+__all__ = ["Rendered", "Source", "page", "render", "templates"]
 
 _LETTERS = 121  # that fit a line of the printed tables
 _SUFFIXES = ("svg", "png", "pdf")
@@ -50,6 +52,7 @@ class Source:
         history: a trial's curves, a row an epoch; empty for one that failed.
         arrays: a trial's pictures and points; empty for one that failed.
         stale: names of trials made by older code.
+        runs: in which the trials were trained.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Source:
     history: Callable[[Record], pd.DataFrame]
     arrays: Callable[[Record], Mapping[str, np.ndarray[Any, Any]]]
     stale: Collection[str] = ()
+    runs: Sequence[Run] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Rendered:
         no_pdf: why there is no PDF, in a line; "" where there is one.
         figures: every figure's files.
         left_out: the figures that could not be drawn, and why.
+        tables: each table as a LaTeX file of its own.
     """
 
     html: Path
@@ -84,6 +89,7 @@ class Rendered:
     no_pdf: str
     figures: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
+    tables: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class _Placed:
 def render(
     source: Source, folder: Path, *, latex: bool = True, embedding: Embedding = "tsne", path: Walk = "linear"
 ) -> Rendered:
-    """Write `index.html`, `figures/` and, where `latex` is set, `report.tex` and `report.pdf`.
+    """Write `index.html`, `figures/` and, where `latex` is set, `tables/`, `report.tex` and `report.pdf`.
 
     Args:
         source: what to report.
@@ -129,6 +135,7 @@ def render(
     no_pdf = "LaTeX was not asked for"
     for old in ("report.tex", "report.pdf"):  # they would show other numbers
         (folder / old).unlink(missing_ok=True)
+    tables = tex.write_tabulars(_tables(content) if latex else [], folder / "tables", templates())
     if latex:
         paper = folder / "report.tex"
         write_atomically(paper, _latex(content).encode())
@@ -137,7 +144,7 @@ def render(
         pdf = folder / "report.pdf" if compiled.pdf else None
         if pdf is not None and compiled.pdf is not None:
             write_atomically(pdf, compiled.pdf)
-    return Rendered(html, paper, pdf, no_pdf, files, left_out)
+    return Rendered(html, paper, pdf, no_pdf, files, left_out, tables)
 
 
 def templates() -> Path:
@@ -175,7 +182,7 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),
         "trial_table": trial_table(grid, source.records, source.stale),
-        "provenance": provenance(source.records),
+        "provenance": provenance(source.records, source.runs),
     }
 
 
@@ -204,7 +211,13 @@ def _stem(key: str, taken: Collection[str]) -> str:
     return stem if stem not in taken else f"{stem}-{hashlib.sha256(visible(key).encode()).hexdigest()[:8]}-{len(taken)}"
 
 
-def _html(content: Mapping[str, Any]) -> str:
+def page(template: str, content: Mapping[str, Any]) -> str:
+    """Return an HTML page that holds its style and script, and escapes whatever it shows.
+
+    Args:
+        template: a file of the templates' folder.
+        content: the names that it uses.
+    """
     folder = templates()
     style = (folder / "style.css").read_text("utf-8")
     script = (folder / "table.js").read_text("utf-8")
@@ -216,13 +229,17 @@ def _html(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(template).render(
         **content,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+
+
+def _html(content: Mapping[str, Any]) -> str:
+    return page("report.html.j2", content)
 
 
 def _spelt(value: object) -> object:
@@ -234,26 +251,18 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def _tables(content: Mapping[str, Any]) -> list[TableView]:
+    """Return every table of the report."""
+    return [*content["summaries"], *content.get("analyses", ()), content["trial_table"]]
+
+
 def _latex(content: Mapping[str, Any]) -> str:
-    environment = jinja2.Environment(  # noqa: S701 - every value passes tex.escape, as finalize
-        loader=jinja2.FileSystemLoader(templates()),
-        block_start_string=r"\BLOCK{",
-        block_end_string="}",
-        variable_start_string=r"\VAR{",
-        variable_end_string="}",
-        comment_start_string=r"\REM{",
-        comment_end_string="}",
-        undefined=jinja2.StrictUndefined,
-        finalize=tex.escape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     printed = {
         "summaries": [table.narrow(_LETTERS, tex.printable) for table in content["summaries"]],
         "trial_table": content["trial_table"].narrow(_LETTERS, tex.printable),
         "listing": tex.listing(content["spec_text"]),
     }
-    return environment.get_template("report.tex.j2").render(**{**content, **printed})
+    return tex.environment(templates()).get_template("report.tex.j2").render(**{**content, **printed})
 
 
 def _epoch(records: Sequence[Record]) -> int:

@@ -1,17 +1,21 @@
 """A study, run: what is done is skipped, what fails is kept, and the tables are written whatever happened."""
 
 import os
+import platform
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from ablations import tables
+from ablations.energy import metered
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
+from ablations.ledger import Run
 from ablations.memory import available, budget
 from ablations.records import INTERRUPTED, Record
 from ablations.store import Store, writing
@@ -157,15 +161,19 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         commit = git_commit()
         jobs = [Job(trial, store.root, commit) for trial in plan.missing]
         done: set[str] = set()
+        started = _now()
         try:
-            for event in _perform(kind(crew, each, timeout), jobs, store, retries):
-                if event.record is not None and event.record.status == "done":
-                    done.add(event.trial)
-                if on_event:
-                    on_event(event)
+            with metered() as meter:
+                for event in _perform(kind(crew, each, timeout), jobs, store, retries):
+                    if event.record is not None and event.record.status == "done":
+                        done.add(event.trial)
+                    if on_event:
+                        on_event(event)
         finally:
             store.progress_file.unlink(missing_ok=True)
             outcome = collect(store, plan, len(done))
+            if done:
+                store.ledger.run(Run(started, _now(), platform.node(), crew, each, len(done), meter.joules))
     return outcome
 
 
@@ -266,6 +274,10 @@ def git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _columns(plan: Plan) -> list[str]:

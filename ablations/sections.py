@@ -2,17 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 from ablations.configurations import SEED, Configuration, Grid, measured
 from ablations.formatting import ABSENT, clean, count, percent, shorten, value_text
 from ablations.quantities import FLOOR, axis_label, order, quantity
 from ablations.records import SKIPPED, Record
 
-__all__ = ["Cell", "Column", "TableView", "failures", "provenance", "skips", "summary_tables", "trial_table"]
+__all__ = ["Cell", "Column", "TableView", "failures", "skips", "summary_tables", "trial_table"]
 
 _PRIORITY = (
     "mse",
@@ -31,8 +29,6 @@ _TRIAL_PRIORITY = ("status", "mse", "ssim", "kl", "train_seconds", "knn_accuracy
 _NOT_RANKED = {FLOOR, "sigma", "parameters", "flops_per_image"}
 _CUT = 26  # characters of a cell in print, where nothing scrolls
 _BETWEEN = 1.7  # letters that the space between two columns takes
-_NAMED = 20  # classes that are listed
-_LONGEST_NAME = 80  # characters of a class' name
 _REASON = "reason"
 
 
@@ -188,7 +184,7 @@ def _winners(rows: Sequence[Configuration], name: str) -> set[int]:
 
 def trial_table(grid: Grid, records: Sequence[Record], stale: Collection[str]) -> TableView:
     """Return one row a trial, those that failed included with their reason."""
-    names = [name for name in order({name for record in records for name in measured(record)}) if name != FLOOR]
+    names = order({name for record in records for name in measured(record)})
     axes = [axis for axis in dict.fromkeys(axis for record in records for axis in record.axes) if axis != SEED]
     axes = [axis for axis in axes if axis in grid.varying or (axis == "dataset" and len(grid.datasets) > 1)]
     columns = [Column(axis, axis_label(axis), _is_numeric(grid.configurations, axis)) for axis in axes]
@@ -233,66 +229,6 @@ def skips(records: Sequence[Record]) -> list[str]:
     """Return what the study's rules left out, a sentence a rule."""
     counted = Counter(clean(record.reason or "") for record in records if record.status == SKIPPED)
     return [f"{count(number, 'row')} of the grid skipped {reason}." for reason, number in counted.items()]
-
-
-def provenance(records: Sequence[Record]) -> list[tuple[str, str]]:
-    """Return where the numbers come from as (what, value); a value that differs between trials is counted."""
-    rows = []
-    for title, part in (("", "environment"), ("code", "code"), ("note", "notes")):
-        rows += _merged(title, [getattr(record, part) for record in records])
-    for dataset in dict.fromkeys(str(record.data.get("name")) for record in records if record.data):
-        of_it = [record.data for record in records if str(record.data.get("name")) == dataset]
-        facts = [{**data, "class_names": _classes(data.get("class_names"))} for data in of_it]
-        shown = [{key: value for key, value in data.items() if key != "name"} for data in facts]
-        rows += _merged(f"data {dataset}", shown)
-    started = sorted(record.started for record in records if record.started)
-    finished = sorted(record.finished for record in records if record.finished)
-    if started and finished:
-        rows.append(("first start, last end", f"{_date(started[0])} to {_date(finished[-1])}"))
-    spent = [found for found in map(measured, records) if "train_seconds" in found]
-    if spent:
-        total = math.fsum(found["train_seconds"] + found.get("first_step_seconds", 0.0) for found in spent)
-        rows.append(("training time in all", f"{total:,.0f} s over {len(spent)} trials, first steps included"))
-    return [(clean(what), clean(value)) for what, value in rows]
-
-
-def _merged(title: str, parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    flat = [dict(_flat(part)) for part in parts if part]
-    keys = dict.fromkeys(key for one in flat for key in one)
-    rows = []
-    for key in keys:
-        counted = Counter(one[key] for one in flat if key in one)
-        several = len(counted) > 1
-        listed = [f"{value} ({number} trials)" if several else value for value, number in counted.most_common(6)]
-        rest = len(counted) - len(listed)
-        text = "; ".join(listed) + (f"; and {rest} more" if rest else "")
-        rows.append((f"{title}: {key}" if title else key, text))
-    return rows
-
-
-def _flat(part: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in part.items():
-        name = f"{prefix}{str(key).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}: ")
-        elif value is not None:
-            plain = isinstance(value, (list, tuple)) and all(isinstance(one, (int, str)) for one in value)
-            yield name, " × ".join(map(str, value)) if plain and key == "shape" else value_text(value)  # noqa: RUF001
-
-
-def _classes(names: Sequence[object] | None) -> str | None:
-    """Return the classes' names, the first of many; None where there are none."""
-    if not names:
-        return None
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(shorten(str(name), _LONGEST_NAME) for name in names[:_NAMED]) + more
-
-
-def _date(text: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
-    except ValueError:
-        return text
 
 
 def _number_column(name: str) -> Column:

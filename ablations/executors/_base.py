@@ -1,6 +1,7 @@
 """The contract of an executor, and the one function that performs a trial."""
 
 import platform
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,15 +135,17 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
 
     keras.backend.clear_session()
     reset_peak_rss()
+    began = time.process_time()  # of all threads of this process, which performs one trial at a time
     data = _load(job.trial.spec.data)
     trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.name), _models())
     evaluation = evaluate(trained, data)
+    spent = {"cpu_seconds": time.process_time() - began, "peak_rss_mb": peak_rss_mb()}
     record = replace(
         base,
         status="done",
         reason=None,
         metrics=evaluation.metrics,
-        timings=trained.timings | {"eval_seconds": evaluation.seconds, "peak_rss_mb": peak_rss_mb()},
+        timings=trained.timings | {"eval_seconds": evaluation.seconds} | spent,
         environment=describe(threads),
         data=_facts(data),
         notes=trained.notes,

@@ -91,6 +91,15 @@ def test_run_plan_status_report(study: Path, capsys: pytest.CaptureFixture[str])
         store.write_progress({trial.name: {"epoch": 1, "began": 0.0}})
         assert main(["status", str(folder)]) == 0
         assert f"{trial.name}: epoch 1 of 1, attempt 1" in " ".join(capsys.readouterr().out.split())
+    capsys.readouterr()
+    assert main(["compare", str(folder), str(folder), "--metric", "kl", "--metric", "cpu_seconds"]) == 0
+    assert "2 comparisons of KL, processor time: 2 same." in capsys.readouterr().out
+    (run,) = store.ledger.runs()
+    assert (run.trained, run.workers) == (1, 1)
+    assert 0 < record["timings"]["cpu_seconds"] < 600
+    page = (folder / "report" / "index.html").read_text()
+    assert "CPU hours" in page
+    assert "nothing uncommitted" in page or "with uncommitted changes" in page or "ran as installed" in page
     (folder / "report" / "index.html").unlink()
     assert main(["report", str(folder)]) == 0
     assert (folder / "report" / "index.html").is_file()
