@@ -85,10 +85,10 @@ def prepare_report(trials: int, folder: Path) -> list[str]:
     store.write_study(study.text)
     for trial in study.trials():
         record = records[tuple(trial.axes.values())]
-        own = {"trial": trial.name, "digest": trial.digest, "spec": trial.spec.settings()}
+        own = replace(record, trial=trial.name, digest=trial.digest, spec=trial.spec.settings())
         with store.commit(trial.name) as draft:
-            draft.write_record(replace(record, **own, code={"vae": source_hash()}))
-            draft.write_history(made.histories[record.trial].to_dict("records"))
+            draft.write_record(replace(own, code={"vae": source_hash()}))
+            made.histories[record.trial].to_csv(draft.folder / "history.csv", index=False)
             draft.write_arrays(made.arrays[record.trial])
     return ["report", str(store.root), "--no-pdf"]
 

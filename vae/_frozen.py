@@ -55,7 +55,7 @@ class Frozen(BaseModel):
 class Part(Frozen):
     """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all."""
 
-    _known: ClassVar[dict[tuple[type["Part"], str], "Part"]] = {}
+    _shared: ClassVar[dict[tuple[type["Part"], str], "Part"]] = {}
 
     @classmethod
     def shared(cls, settings: Mapping[str, Any], where: str) -> Self:
@@ -69,12 +69,12 @@ class Part(Frozen):
             key = cls, json.dumps(settings)
         except (TypeError, ValueError, RecursionError):  # from Python, any object may be handed in
             return cls.parse(settings, where)
-        found = Part._known.get(key)
+        found = Part._shared.get(key)
         if found is None:
-            if len(Part._known) >= MOST_PARTS:
-                Part._known.clear()
-            found = Part._known[key] = cls.parse(settings, where)
-        return found  # type: ignore[return-value] - the class is in the key
+            if len(Part._shared) >= MOST_PARTS:
+                Part._shared.clear()
+            found = Part._shared[key] = cls.parse(settings, where)
+        return found  # type: ignore[return-value]  # the class is in the key
 
     @cached_property
     def canonical(self) -> str:

@@ -61,7 +61,7 @@ class RunSpec(Frozen):
     @field_validator("data", "train", mode="before")
     @classmethod
     def _share(cls, settings: Any, info: ValidationInfo) -> Any:
-        part: type[Part] = {"data": DataSpec, "train": TrainSpec}[str(info.field_name)]
+        part: type[Part] = DataSpec if info.field_name == "data" else TrainSpec
         if not isinstance(settings, Mapping):
             return settings
         try:

@@ -58,7 +58,7 @@ def test_each_part_of_a_grid_is_validated_once(monkeypatch: pytest.MonkeyPatch) 
         parsed.append(where)
         return parse(cls, settings, where)
 
-    monkeypatch.setattr(Part, "_known", {})
+    monkeypatch.setattr(Part, "_shared", {})
     monkeypatch.setattr(Frozen, "parse", classmethod(counted))
     assert len(Study.from_dict(wide(10))) == 120
     assert parsed.count("model") == 10
