@@ -194,6 +194,13 @@ def kernels(session: nox.Session) -> None:
 
 
 @nox.session
+def scaling(session: nox.Session) -> None:
+    """Measure how plans and reports grow with the number of trials: nox -s scaling [-- OPTIONS]."""
+    with_project(session)
+    session.run("python", "-m", "bench.scaling", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (needs uv)."""
     check_python(session)

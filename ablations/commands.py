@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ablations import report as reports
 from ablations.estimate import forecast, speed_of, total_seconds
 from ablations.executors import EXECUTORS, repeat
 from ablations.formatting import clean
@@ -228,6 +227,8 @@ def data_check(options: Namespace, console: Console) -> int:
 
 def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console) -> int:
     """Render the report and say where everything is."""
+    from ablations import report as reports  # Matplotlib and pandas, which the other commands can do without
+
     store = outcome.store
     source = reports.Source(
         name=study.name,

@@ -90,13 +90,24 @@ class Configuration:
         """What tells this configuration from another."""
         return tuple((axis, value_text(value)) for axis, value in self.axes.items())
 
+    @cached_property
+    def _numbers(self) -> tuple[dict[str, float], ...]:
+        return tuple(map(measured, self.trials))
+
+    @cached_property
+    def _spreads(self) -> dict[str, Spread]:
+        """Those asked for so far: tables, figures and words ask for the same ones again and again."""
+        return {}
+
     def values(self, name: str) -> list[float]:
         """Return the numbers of one column, a seed each."""
-        return [numbers[name] for numbers in map(measured, self.trials) if name in numbers]
+        return [numbers[name] for numbers in self._numbers if name in numbers]
 
     def spread(self, name: str) -> Spread:
         """Return mean and standard deviation of one column over the seeds."""
-        return spread(self.values(name))
+        if name not in self._spreads:
+            self._spreads[name] = spread(self.values(name))
+        return self._spreads[name]
 
     def mean(self, name: str) -> float:
         """Return the mean of one column over the seeds; NaN where nothing (or a NaN) was measured."""

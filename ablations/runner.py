@@ -8,10 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from ablations import tables
 from ablations.energy import metered
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
@@ -24,6 +22,9 @@ from vae._frozen import canonical_json
 from vae.datasets import load
 from vae.environment import source_hash
 from vae.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRANSIENT = ("crashed", "out_of_memory")  # what another try may not meet again
 
@@ -63,8 +64,8 @@ class Outcome:
     store: Store
     records: Sequence[Record]
     trained: int
-    table: pd.DataFrame
-    summary: pd.DataFrame
+    table: "pd.DataFrame"
+    summary: "pd.DataFrame"
     plan: Plan
 
     @property
@@ -105,7 +106,7 @@ def _recorded_trials(study: Study, store: Store) -> list[Trial]:
         records = [record for name in store.names() if (record := store.read(name)) is not None]
         records.sort(key=lambda record: record.finished)
         digests = {canonical_json(record.spec): record.digest for record in records}
-        settings = [canonical_json(trial.spec.settings()) for trial in trials]
+        settings = [trial.spec.canonical() for trial in trials]
         trials = [
             replace(trial, recorded=digests.get(one, "none")) for trial, one in zip(trials, settings, strict=True)
         ]
@@ -233,6 +234,8 @@ def records_of(store: Store, plan: Plan, running: Collection[str] = ()) -> list[
 
 def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Outcome:
     """Read the records of a study's trials and write the tables; `running` are trained by somebody just now."""
+    from ablations import tables  # pandas, which a plan can do without
+
     records = records_of(store, plan, running)
     table = tables.table(records, plan.stale)
     summary = tables.summary(table, [axis for axis in _columns(plan) if axis != "seed"])

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import psutil
 from numpy.typing import NDArray
 
 from ablations.ledger import Ledger
 from ablations.records import Record
 from vae.errors import VaebenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Draft", "Store", "unwritable", "writing"]
 
@@ -66,6 +68,8 @@ class Draft:
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write history.csv, a row an epoch."""
+        import pandas as pd
+
         pd.DataFrame(list(rows)).to_csv(self.folder / "history.csv", index=False)
 
     def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -238,8 +242,10 @@ class Store:
         except OSError:
             return []
 
-    def history(self, record: Record) -> pd.DataFrame:
+    def history(self, record: Record) -> "pd.DataFrame":
         """Return a trial's history, empty where it has none."""
+        import pandas as pd
+
         path = self.trials / record.trial / "history.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 

@@ -27,7 +27,6 @@ from ablations.studyfile import (
     read,
     smoke_values,
 )
-from vae._frozen import canonical_json
 from vae.datasets import fingerprint
 from vae.errors import SpecError, unknown_name
 from vae.networks import NETWORKS
@@ -204,7 +203,7 @@ class Study:
             spec = self._spec(row)
             axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
-            unique.setdefault(canonical_json(spec.settings()), Trial(axes, spec))
+            unique.setdefault(spec.canonical(), Trial(axes, spec))
         return tuple(unique.values()), tuple(skipped)
 
     def trials(self) -> Iterator[Trial]:

@@ -2,20 +2,32 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["Frozen", "canonical_json"]
+__all__ = ["Frozen", "Part", "canonical_json", "canonical_object"]
 
 LONGEST = 200  # characters of a value that a message quotes
+MOST_PARTS = 20_000  # that are remembered, a few hundred bytes each
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces, no NaN; equal specs give equal texts."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _ENCODER.encode(value)
+
+
+def canonical_object(members: Mapping[str, str]) -> str:
+    """Return the canonical JSON of an object from that of its members.
+
+    >>> canonical_object({"b": "1", "a": canonical_json([2])})
+    '{"a":[2],"b":1}'
+    """
+    return "{" + ",".join(f"{_ENCODER.encode(name)}:{members[name]}" for name in sorted(members)) + "}"
 
 
 class Frozen(BaseModel):
@@ -38,6 +50,43 @@ class Frozen(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return self.model_dump(mode="json", serialize_as_any=True)
+
+
+class Part(Frozen):
+    """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all."""
+
+    _shared: ClassVar[dict[tuple[type["Part"], str], "Part"]] = {}
+
+    @classmethod
+    def shared(cls, settings: Mapping[str, Any], where: str) -> Self:
+        """Return what `parse` does, the same object for the same settings.
+
+        Raises:
+            SpecError: as `parse` does.
+        """
+        try:
+            # As text, which tells 1 from 1.0 and True, and 0.0 from -0.0, where a hash would not.
+            key = cls, json.dumps(settings)
+        except (TypeError, ValueError, RecursionError):  # from Python, any object may be handed in
+            return cls.parse(settings, where)
+        found = Part._shared.get(key)
+        if found is None:
+            if len(Part._shared) >= MOST_PARTS:
+                Part._shared.clear()
+            found = Part._shared[key] = cls.parse(settings, where)
+        return found  # type: ignore[return-value]  # the class is in the key
+
+    @cached_property
+    def canonical(self) -> str:
+        """The canonical JSON of the settings."""
+        return canonical_json(self.settings())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, without what was derived from settings that may have changed."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:

@@ -6,11 +6,12 @@ found in the registries by name, so that their settings are checked when the spe
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from vae._frozen import Frozen, canonical_json
+from vae._frozen import Frozen, Part, canonical_json, canonical_object
 from vae.datasets import RANGES, DataSpec
 from vae.errors import SpecError
 from vae.networks import NETWORKS, Network
@@ -21,7 +22,7 @@ __all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
 
 
-class TrainSpec(Frozen):
+class TrainSpec(Part):
     """How the model is trained.
 
     Attributes:
@@ -42,7 +43,7 @@ class TrainSpec(Frozen):
 
 
 def _default_network() -> Network:
-    return NETWORKS["conv"].parse({"name": "conv"}, "model")
+    return NETWORKS["conv"].shared({"name": "conv"}, "model")
 
 
 class RunSpec(Frozen):
@@ -52,10 +53,21 @@ class RunSpec(Frozen):
     2
     """
 
-    data: DataSpec = Field(default_factory=DataSpec)
+    data: DataSpec = Field(default_factory=partial(DataSpec.shared, {}, "data"))
     model: SerializeAsAny[Network] = Field(default_factory=_default_network)
     loss: dict[str, SerializeAsAny[Term]] = Field(default_factory=dict)
-    train: TrainSpec = Field(default_factory=TrainSpec)
+    train: TrainSpec = Field(default_factory=partial(TrainSpec.shared, {}, "train"))
+
+    @field_validator("data", "train", mode="before")
+    @classmethod
+    def _share(cls, settings: Any, info: ValidationInfo) -> Any:
+        part: type[Part] = DataSpec if info.field_name == "data" else TrainSpec
+        if not isinstance(settings, Mapping):
+            return settings
+        try:
+            return part.shared(settings, "")
+        except SpecError:
+            return settings  # refused below, in one message with what else is wrong
 
     @field_validator("model", mode="before")
     @classmethod
@@ -64,7 +76,7 @@ class RunSpec(Frozen):
             return settings
         if not isinstance(settings.get("name"), str):
             raise SpecError(f"model.name: got {settings.get('name')!r}, expected one of {', '.join(NETWORKS)}")
-        return NETWORKS[settings["name"]].parse(settings, "model")
+        return NETWORKS[settings["name"]].shared(settings, "model")
 
     @field_validator("loss", mode="before")
     @classmethod
@@ -72,7 +84,7 @@ class RunSpec(Frozen):
         if not isinstance(settings, Mapping):
             raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}")
         terms = {
-            name: TERMS[name].parse(term, f"loss.{name}") if isinstance(term, Mapping) else term
+            name: TERMS[name].shared(term, f"loss.{name}") if isinstance(term, Mapping) else term
             for name, term in ({name: {} for name in TERMS} | dict(settings)).items()
         }
         network = info.data.get("model")
@@ -102,7 +114,16 @@ class RunSpec(Frozen):
 
         Where the data lies plays no part, only what it is.
         """
-        settings = self.settings()
-        del settings["data"]["path"]
-        text = canonical_json({"spec": settings, "data": data_checksum})
+        spec = self._composed(self.data.identity)
+        text = canonical_object({"spec": spec, "data": canonical_json(data_checksum)})
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def canonical(self) -> str:
+        """Return the canonical JSON of the settings, made of that of the parts."""
+        return self._composed(self.data.canonical)
+
+    def _composed(self, data: str) -> str:
+        loss = canonical_object({name: term.canonical for name, term in self.loss.items()})
+        return canonical_object(
+            {"data": data, "model": self.model.canonical, "loss": loss, "train": self.train.canonical}
+        )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -40,9 +40,11 @@ __all__ = [
     "new_figure",
     "palette",
     "shown",
+    "spread_out",
     "styled",
 ]
 
+T = TypeVar("T")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C7A00")
 """Okabe and Ito's colours (2008); their yellow is darkened, since a thin line of it is lost on white."""
 
@@ -176,6 +178,17 @@ def shown(text: str, limit: int = 28) -> str:
 def _drawable() -> frozenset[int]:
     path = font_manager.findfont("DejaVu Sans")
     return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def spread_out(values: Sequence[T], most: int) -> list[T]:
+    """Return at most so many values, the first and the last among them, the others evenly by place.
+
+    >>> spread_out(range(10), 4)
+    [0, 3, 6, 9]
+    """
+    if len(values) <= most:
+        return list(values)
+    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
 
 
 def class_name(record: Record, label: int) -> str:

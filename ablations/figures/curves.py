@@ -21,6 +21,7 @@ from ablations.figures._style import (
     new_figure,
     palette,
     shown,
+    spread_out,
     styled,
 )
 from ablations.formatting import ABSENT, clean, value_text
@@ -38,6 +39,7 @@ _BOOKKEEPING = {"epoch", "seconds"}
 _LOG_RATIO = 20.0
 _MOST_PANELS = 9
 _FACETED = 2
+_MOST_TICKS = 10
 
 
 def training_curves(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
@@ -200,7 +202,8 @@ def _floor_line(axes: Axes, known: Sequence[Configuration]) -> None:
 def _latent_axis(axes: Axes, sizes: Sequence[int]) -> None:
     if sizes[-1] / max(sizes[0], 1) >= 4:  # noqa: PLR2004 - two doublings
         log_scale(axes.xaxis)
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    ticks = spread_out(sizes, _MOST_TICKS)
+    axes.set_xticks(ticks, [str(size) for size in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(axis_label("latent_dim"))
 

@@ -74,8 +74,8 @@ def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding
         f"latent-{dataset}",
         title,
         f"z_mean of {count(number, 'test image')}, coloured by class; model {clean(kept[0][0].model)}, at each latent "
-        f"size its configuration with the lowest mean MSE. Two dimensions are drawn as they are, more by {method} "
-        "(fixed seed), whose axes have no unit; distances between t-SNE's clusters mean little.",
+        "size shown its configuration with the lowest mean MSE. Two dimensions are drawn as they are, more by "
+        f"{method} (fixed seed), whose axes have no unit; distances between t-SNE's clusters mean little.",
         f"{count(len(kept), 'scatter plot')} of {count(number, 'test image')} for latent size {sizes}"
         + (f"; {'; '.join(accuracy)}." if accuracy else "."),
         figure,

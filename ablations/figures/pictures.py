@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ablations.configurations import Configuration, Grid, best
-from ablations.figures._style import Drawn, LeftOut, Loaders, as_rgb, class_name, shown, styled
+from ablations.figures._style import Drawn, LeftOut, Loaders, as_rgb, class_name, shown, spread_out, styled
 from ablations.formatting import clean, count
 from ablations.records import Record
 from vae.latent import Walk
@@ -21,6 +21,7 @@ __all__ = ["best_by_latent", "interpolations", "reconstructions", "samples"]
 Arrays = Mapping[str, NDArray[Any]]
 _MOST_COLUMNS = 12
 _PAIRS = 3
+_MOST_SIZES = 9  # latent sizes that get rows, or a panel, of their own
 _FINE = 64  # pixels of the longer side from which images are laid out as they are
 _INCHES = 7.4  # width of the widest grid of images
 _LETTER = 0.075  # inches a letter of the labels takes
@@ -101,7 +102,7 @@ def interpolations(grid: Grid, dataset: str, loaders: Loaders, path: Walk = "lin
         f"interpolations-{dataset}",
         title,
         f"From one test image to another of a different class in {count(steps, 'step')}, decoded from {formula}; model "
-        f"{clean(model)}, at each latent size its configuration with the lowest mean MSE.",
+        f"{clean(model)}, at each latent size shown its configuration with the lowest mean MSE.",
         f"{count(len(rows), 'strip')} of {steps} images each, model {clean(model)}: {', '.join(said)}.",
         _mosaic(rows, []),
         pictures=True,
@@ -145,14 +146,14 @@ def samples(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
 
 
 def best_by_latent(grid: Grid, dataset: str) -> list[Configuration]:
-    """Return, of the best model with a KL term, the best configuration at each latent size."""
+    """Return, of the best model with a KL term, the best configuration at each latent size, at nine of more sizes."""
     candidates = [one for one in grid.within(dataset) if one.is_vae]
     winner = best(candidates)
     if winner is None:
         return []
     own = [one for one in candidates if one.model == winner.model and one.latent_dim is not None]
     sizes = sorted({one.latent_dim for one in own if one.latent_dim is not None})
-    found = [best(one for one in own if one.latent_dim == size) for size in sizes]
+    found = [best(one for one in own if one.latent_dim == size) for size in spread_out(sizes, _MOST_SIZES)]
     return [one for one in found if one is not None]
 
 

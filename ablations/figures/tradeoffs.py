@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from ablations.configurations import Configuration, Grid
 from ablations.figures._style import MARKERS, Drawn, LeftOut, log_scale, models_of, new_figure, shown, styled
-from ablations.formatting import clean, count
+from ablations.formatting import Spread, clean, count
 from ablations.quantities import quantity
 
 __all__ = ["error_against_time", "front", "rate_distortion"]
@@ -98,8 +98,8 @@ def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str]
     models = list(dict.fromkeys(one.model for one in known))
     with styled():
         figure, (axes,) = new_figure(1, size=(6.6, 3.7))
-        for one in known:
-            _point(axes, one, names, looks[one.model])
+        for model in models:
+            _points(axes, [one for one in known if one.model == model], names, looks[model])
         axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color="#5f6673", linewidth=1.1, zorder=1)
         _scales(axes, points)
         axes.set_xlabel(quantity(across).heading)
@@ -121,14 +121,15 @@ def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str]
     return Drawn(words.key, words.title, words.caption, alt, figure)
 
 
-def _point(axes: Axes, one: Configuration, names: tuple[str, str], look: tuple[str, str]) -> None:
-    across, up = (one.spread(name) for name in names)
-    xerr, yerr = (0.0 if math.isnan(sd) else sd for sd in (across.sd, up.sd))
+def _points(axes: Axes, choices: Sequence[Configuration], names: tuple[str, str], look: tuple[str, str]) -> None:
+    """Draw a model's points at once: the axes look through all there is with each call."""
+    across, up = ([one.spread(name) for one in choices] for name in names)
     axes.errorbar(
-        across.mean,
-        up.mean,
-        xerr=min(xerr, 0.9 * abs(across.mean)),
-        yerr=min(yerr, 0.9 * abs(up.mean)),
+        [found.mean for found in across],
+        [found.mean for found in up],
+        xerr=[_bar(found) for found in across],
+        yerr=[_bar(found) for found in up],
+        linestyle="",
         color=look[0],
         marker=look[1],
         elinewidth=0.8,
@@ -138,6 +139,11 @@ def _point(axes: Axes, one: Configuration, names: tuple[str, str], look: tuple[s
         markersize=6.5,
         zorder=2,
     )
+
+
+def _bar(of: Spread) -> float:
+    """Return a standard deviation, at most what a logarithmic axis can show."""
+    return 0.0 if math.isnan(of.sd) else min(of.sd, 0.9 * abs(of.mean))
 
 
 def _scales(axes: Axes, points: Sequence[tuple[float, float]]) -> None:

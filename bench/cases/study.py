@@ -2,6 +2,7 @@
 
 import atexit
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -25,6 +26,20 @@ def _plan(small: bool) -> Work:
         lambda: [trial.name for trial in Study.from_dict({"name": "wide", "axes": axes}).trials()],
         {"trials": trials},
     )
+
+
+@case("plan-done", "study")
+def _plan_done(small: bool) -> Work:
+    """Look what is done of a study of 80 trials (the gate: 8), all of which are."""
+    from ablations.runner import make_plan
+    from ablations.study import Study
+
+    axes = {"latent_dim": list(range(1, 3 if small else 21)), "kl_weight": list(WEIGHTS)}
+    study = Study.from_dict({"name": "done", "axes": axes})
+    store, record, arrays = _stored(_folder())
+    for trial in study.trials():
+        _commit(store, replace(record, trial=trial.name), arrays)
+    return Work(lambda: [trial.name for trial in make_plan(study, store).trials], {"trials": len(study)})
 
 
 def _folder() -> Path:
@@ -93,6 +108,21 @@ def _table(small: bool) -> Work:
         return trials, summary(trials, list(demo.axes))
 
     return Work(tables, {"trials": len(demo.records)})
+
+
+@case("printed", "report")
+def _printed(small: bool) -> Work:
+    """Make the report's tables of 400 trials (the gate: 16): a row a configuration, and a row a trial."""
+    from ablations.configurations import Grid
+    from ablations.sections import summary_tables, trial_table
+
+    records = _records(16 if small else 400).records
+
+    def tables() -> Any:
+        grid = Grid.of(records)
+        return [*summary_tables(grid), trial_table(grid, records, ())]
+
+    return Work(tables, {"trials": len(records)})
 
 
 @case("report", "report", gate=False)

@@ -28,6 +28,7 @@ from ablations.figures import (
     training_curves,
 )
 from ablations.figures.maps import embedded
+from ablations.figures.pictures import best_by_latent
 from ablations.figures.tradeoffs import front
 
 
@@ -219,3 +220,16 @@ def test_failed_trials_are_in_no_figure(demo: object) -> None:
     grid = Grid.of(failed)
     assert all(isinstance(one, LeftOut) for one in draw(grid, loaders(demo)))
     assert isinstance(error_against_time(grid, "digits"), LeftOut)
+
+
+def test_many_latent_sizes_take_no_more_room(study: ModuleType) -> None:
+    demo = study.demo(models=("conv",), latents=range(2, 26), weights=(1e-4,), ssim_weights=(0.0,), seeds=(0,))
+    grid = Grid.of(demo.records)
+    found = [one.latent_dim for one in best_by_latent(grid, "digits")]
+    assert (len(found), found[0], found[-1]) == (9, 2, 25)
+    assert found == sorted(set(found))
+    maps = latent_maps(grid, "digits", loaders(demo), "pca").figure
+    assert len(maps.axes) == 9
+    (axes,) = against_latent(grid, "digits", "mse").figure.axes
+    assert len(axes.get_xticks()) == 10
+    assert [label.get_text() for label in axes.get_xticklabels()][:: len(axes.get_xticks()) - 1] == ["2", "25"]

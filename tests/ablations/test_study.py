@@ -1,3 +1,6 @@
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -5,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablations.runner import make_plan
 from ablations.settings import flatten, known_settings, nest, resolve
+from ablations.store import Store
 from ablations.study import Study, slug
 from ablations.studyfile import builtin_studies
+from vae._frozen import Frozen, Part
 from vae.errors import SpecError, VaebenchError
 
 TINY: dict[str, Any] = {
@@ -37,6 +43,54 @@ def test_a_study_is_a_grid_less_what_makes_no_difference() -> None:
 def test_the_same_file_gives_the_same_trials() -> None:
     one, two = Study.from_dict(TINY), Study.from_dict(TINY)
     assert [trial.name for trial in one.trials()] == [trial.name for trial in two.trials()]
+
+
+def wide(latents: int) -> dict[str, Any]:
+    axes = {"latent_dim": list(range(1, latents + 1)), "kl_weight": [1e-4, 1e-3, 1e-2], "seed": [0, 1, 2, 3]}
+    return {"name": "wide", "axes": axes}
+
+
+def test_each_part_of_a_grid_is_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    parse = Frozen.parse.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type[Frozen], settings: Any, where: str) -> Frozen:
+        parsed.append(where)
+        return parse(cls, settings, where)
+
+    monkeypatch.setattr(Part, "_shared", {})
+    monkeypatch.setattr(Frozen, "parse", classmethod(counted))
+    assert len(Study.from_dict(wide(10))) == 120
+    assert parsed.count("model") == 10
+    assert parsed.count("loss.kl") == 3
+    assert parsed.count("loss.reconstruction") == parsed.count("loss.ssim") == 1
+
+
+def calls(function: Callable[[], Any]) -> int:
+    """Return how many functions are called, built-in ones included: time without the machine."""
+    counted = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def test_planning_grows_with_the_trials_and_no_faster(tmp_path: Path) -> None:
+    def plan(latents: int) -> None:
+        make_plan(Study.from_dict(wide(latents)), Store(tmp_path))
+
+    plan(1)  # looks into the registries
+    few, many = (calls(partial(plan, latents)) for latents in (20, 80))
+    assert 3.5 < many / few < 4.05
+    assert many / (80 * 12) < 500, "of each trial"
 
 
 def test_fixed_settings_may_be_nested_dotted_or_short() -> None:

@@ -15,7 +15,7 @@ TIMED = Path(__file__).parents[2] / "bench" / "benchmarks" / "test_cases.py"
 QUICK = [name for name, case in CASES.items() if case.group in {"metric", "data", "study", "store"}]
 
 
-@pytest.mark.parametrize("name", [*QUICK, "table", "answers"])
+@pytest.mark.parametrize("name", [*QUICK, "table", "printed", "answers"])
 def test_a_case_can_be_repeated(name: str) -> None:
     work = CASES[name].prepare(small=True)
     assert work.call() is not None

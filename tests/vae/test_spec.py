@@ -1,3 +1,4 @@
+import hashlib
 import json
 from typing import Any
 
@@ -7,7 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vae.errors import SpecError
-from vae.spec import RunSpec
+from vae.networks import NETWORKS
+from vae.spec import DataSpec, RunSpec
+from vae.terms import TERMS
 
 
 def parse(**settings: Any) -> RunSpec:
@@ -71,6 +74,63 @@ def test_the_digest_is_a_function_of_the_settings_alone(
     )
     assert changed.digest(checksum) != one.digest(checksum)
     assert one.digest(checksum) != one.digest(checksum + "x")
+
+
+def plain(spec: RunSpec, checksum: str) -> str:
+    """The digest as it is defined: of the whole canonical JSON, written at once."""
+    settings = spec.model_dump(mode="json", serialize_as_any=True)
+    del settings["data"]["path"]
+    whole = {"spec": settings, "data": checksum}
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+@given(
+    data=st.fixed_dictionaries({}, optional={"path": st.text(max_size=5), "size": st.just([16, 9])}),
+    latent_dim=st.integers(1, 9) | st.just(3.0),
+    loss=st.dictionaries(
+        st.sampled_from(list(TERMS)), st.fixed_dictionaries({"weight": st.floats(0, 1) | st.just(-0.0) | st.just(1)})
+    ),
+    train=st.fixed_dictionaries({}, optional={"seed": st.integers(0, 3), "clip_norm": st.none() | st.just(1)}),
+    checksum=st.text(max_size=4),
+)
+def test_a_digest_made_of_parts_is_that_of_the_whole(name: str, checksum: str, **settings: Any) -> None:
+    model = {"name": name, "latent_dim": settings.pop("latent_dim")}
+    for _ in range(2):  # the second time of parts that are known
+        spec = parse(model=model, **settings)
+        assert spec.digest(checksum) == plain(spec, checksum)
+        assert json.loads(spec.canonical()) == spec.settings()
+
+
+def test_equal_parts_are_one_object_and_only_equal_ones() -> None:
+    one, other = (parse(loss={"kl": {"weight": weight}}, train={"seed": 3}) for weight in (0.0, -0.0))
+    assert one.train is other.train
+    assert one.data is other.data
+    assert one.loss["kl"] is not other.loss["kl"]
+    assert one.digest() != other.digest() == plain(other, "")
+    assert type(parse(train={"seed": True}).train.seed) is type(parse(train={"seed": 1}).train.seed) is int
+    for _ in range(2):  # what is refused once is refused again
+        with pytest.raises(SpecError, match=r"data.limit: got 1, .*\ntrain.epochs: got 0, "):
+            parse(data={"limit": 1}, train={"epochs": 0})
+
+
+def test_a_changed_copy_has_its_own_digest() -> None:
+    data = parse(data={"limit": 7}).data
+    assert '"limit":7' in data.canonical
+    assert '"limit":7' in data.identity
+    copied = data.model_copy(update={"limit": 8})
+    assert '"limit":8' in copied.canonical
+    assert '"limit":8' in copied.identity
+    assert copied == DataSpec(limit=8)
+    assert hash(copied) == hash(DataSpec(limit=8))
+
+
+def test_objects_that_json_does_not_know_are_taken_as_they_are() -> None:
+    built = NETWORKS["conv"].parse({"latent_dim": 3}, "model")
+    assert parse(model=built).digest() == parse(model={"name": "conv", "latent_dim": 3}).digest()
+    with pytest.raises(SpecError, match=r"train.epochs: got \{1, 2\}"):
+        parse(train={"epochs": {1, 2}})
 
 
 def test_a_deterministic_network_has_no_kl_term_so_its_weight_cannot_matter() -> None:

@@ -1,11 +1,12 @@
 """Which images a run is about: the settings that every data set has, and the registry that they name one of."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from vae._frozen import Frozen
+from vae._frozen import Part, canonical_json
 from vae.registry import Registry
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-
 SMALLEST_SIDE = 8  # pixels: below, no network has anything to fold
 
 
-class DataSpec(Frozen):
+class DataSpec(Part):
     """Which images, how many, of what size, in what range.
 
     Attributes:
@@ -40,6 +41,13 @@ class DataSpec(Frozen):
     range: Literal["unit", "symmetric"] = "unit"
     test_fraction: float = Field(0.3, gt=0, lt=1)
     split_seed: int = Field(42, ge=0, lt=2**32)
+
+    @cached_property
+    def identity(self) -> str:
+        """The canonical JSON of the settings but the path: where the data lies plays no part, only what it is."""
+        settings = self.settings()
+        del settings["path"]
+        return canonical_json(settings)
 
     @field_validator("name")
     @classmethod

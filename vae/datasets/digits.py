@@ -1,11 +1,13 @@
 """The small digits that come with scikit-learn (Alpaydin and Kaynak, 1998): nothing to fetch."""
 
 from functools import cache, partial
+from importlib import metadata
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
+from vae.datasets._cache import read_arrays, write_arrays
 from vae.datasets._official import sha256
 from vae.datasets._select import split_indices
 from vae.datasets._spec import DataSpec
@@ -38,6 +40,11 @@ class Digits(Dataset):
 
 @cache
 def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images and labels, read-only: those of scikit-learn, whose import takes longer than a plan may, cached."""
+    key = sha256(f"digits of scikit-learn {metadata.version('scikit-learn')}".encode())
+    kept = read_arrays(key)
+    if kept is not None and kept[0].keys() == {"images", "labels"}:
+        return kept[0]["images"], kept[0]["labels"]
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -45,6 +52,7 @@ def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     images = ((found.images.astype(np.int64) * 255 + 8) // 16).astype(np.uint8)[..., np.newaxis]
     labels = found.target.astype(np.int64)
     images.flags.writeable = labels.flags.writeable = False  # shared by every caller
+    write_arrays(key, {"images": images, "labels": labels}, {})
     return images, labels
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vae._frozen import Frozen
+from vae._frozen import Part
 from vae.layers import Dense, Layer, Shape
 from vae.registry import Registry
 
@@ -26,7 +26,7 @@ class Cost:
     flops_per_image: int
 
 
-class Network(Frozen):
+class Network(Part):
     """An encoder to the mean (and log-variance) of a Gaussian posterior, and a decoder from the latent space.
 
     A network is described by layers (`vae.layers`), from which both its Keras models and its cost follow.

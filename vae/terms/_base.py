@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from vae._frozen import Frozen
+from vae._frozen import Part
 from vae.registry import Registry
 
 __all__ = ["TERMS", "Outputs", "Term"]
@@ -36,7 +36,7 @@ class Outputs(NamedTuple):
     scalars: Mapping[str, Any]
 
 
-class Term(Frozen):
+class Term(Part):
     """One summand of the loss, with its settings.
 
     Attributes:

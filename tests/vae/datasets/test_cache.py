@@ -7,9 +7,10 @@ from typing import Any, Never
 
 import numpy as np
 import pytest
+import sklearn.datasets
 
 from vae.datasets import _load as loading
-from vae.datasets import load
+from vae.datasets import digits, load
 from vae.datasets._cache import Ledger, cache_folder, read_arrays, write_arrays
 from vae.spec import DataSpec
 
@@ -120,6 +121,39 @@ def test_images_are_decoded_once_and_again_after_damage(
     assert len(decoded) == 2
     assert np.array_equal(first.test.images, second.test.images)
     assert np.array_equal(third.train.images[..., 0].ravel()[-1:], np.frombuffer(content[-1:], np.uint8))
+
+
+def test_loaded_images_are_pages_that_workers_share(install: Callable[..., Any], empty_machine: Path) -> None:
+    install("mnist", empty_machine)
+    for _ in range(2):  # decoded, then from the cache
+        data = load(DataSpec(name="mnist"))
+        for images in (data.train.images, data.test.images):
+            assert not images.flags.writeable
+            owner: Any = images
+            while not isinstance(owner, np.memmap) and owner is not None:
+                owner = owner.base
+            assert owner is not None, "a copy of its own"
+            assert owner.mode == "r"
+
+
+def test_digits_come_from_the_cache_and_after_damage_from_scikit_learn(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    load_digits = sklearn.datasets.load_digits
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: asked.append(1) or load_digits())
+    found = []
+    for times in (1, 1, 2):
+        digits._digits.cache_clear()
+        found.append(load(DataSpec(name="digits")))
+        assert len(asked) == times
+        if len(found) == 2:
+            flipped = entry(cache) / "images.npy"
+            content = flipped.read_bytes()
+            flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    digits._digits.cache_clear()
+    assert len({data.checksum for data in found}) == 1
+    assert all(np.array_equal(data.train.images, found[0].train.images) for data in found)
 
 
 def test_an_entry_of_another_shape_is_not_trusted(
