@@ -1,9 +1,45 @@
 """What numbers of a study say, as arrays in and arrays out."""
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+from dataclasses import dataclass
 
-__all__ = ["pareto_front"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+__all__ = ["CONFIDENCE", "Interval", "mean_interval", "pareto_front"]
+
+CONFIDENCE = 0.95
+_TWO = 2
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval.
+
+    Attributes:
+        estimate: the mean; NaN where there are no values, or one is not finite.
+        low: and `high`: the bounds; NaN for fewer than two values, which show no spread.
+        n: how many values.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean of independent values with Student's t interval, m ± t(n-1) s / sqrt(n) (Student, 1908)."""
+    known = np.asarray(values, float).ravel()
+    if not known.size or not np.isfinite(known).all():
+        return Interval(math.nan, math.nan, math.nan, known.size)
+    mean = math.fsum(known) / known.size
+    if known.size < _TWO:
+        return Interval(mean, math.nan, math.nan, known.size)
+    quantile = float(special.stdtrit(known.size - 1, (1 + confidence) / 2))
+    half = quantile * float(known.std(ddof=1)) / math.sqrt(known.size)
+    return Interval(mean, mean - half, mean + half, known.size)
 
 
 def pareto_front(points: NDArray[np.float64], maximize: tuple[bool, bool] = (False, False)) -> NDArray[np.bool_]:

@@ -4,11 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
-from scipy import stats
-
 from ablations.configurations import Configuration, Grid, best, ranked
-from ablations.formatting import ABSENT, Spread, value_text
-from ablations.tables import CONFIDENCE
+from ablations.formatting import ABSENT, value_text
+from ablations.statistics import mean_interval
 
 __all__ = ["MOST", "best_by_latent", "best_by_model", "few", "half_width", "levels_of", "of_models"]
 
@@ -60,11 +58,10 @@ def few(items: Sequence[T], most: int) -> list[T]:
     return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
-def half_width(of: Spread) -> float:
-    """Return half the width of the 95 % t interval of a mean over seeds; NaN for fewer than three seeds."""
-    if of.n < _FEWEST or not math.isfinite(of.sd):
-        return math.nan
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, of.n - 1)) * of.sd / math.sqrt(of.n)
+def half_width(values: Sequence[float]) -> float:
+    """Return half the width of the 95 % interval of a mean over seeds; NaN for fewer than three seeds."""
+    found = mean_interval(values)
+    return (found.high - found.low) / 2 if found.n >= _FEWEST else math.nan
 
 
 def levels_of(choices: Sequence[Configuration], axis: str) -> dict[str, object]:

@@ -99,7 +99,8 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
     rest = "over all combinations of the other settings that were run at every value, the same at each"
     if not paired:
         rest = (
-            "of the configuration that is best by the metric (the floor's by MSE), no other settings being run at all"
+            "of the configuration that is best by the metric (the floor's by MSE), since for some line no set of the "
+            "other settings was run at every value"
         )
     return Drawn(
         f"axis-{axis}-{dataset}",
@@ -196,15 +197,15 @@ def _panel(axes: Axes, series: Mapping[str, Values], places: Mapping[str, float]
     for (head, values), marker in zip(series.items(), MARKERS, strict=False):
         at = [level for level in places if values.get(level)]
         colour = colours[head]
-        means = [spread(values[level]) for level in at]
-        axes.plot([places[level] for level in at], [one.mean for one in means], color=colour, linewidth=1.5)
-        for level, one in zip(at, means, strict=True):
-            x, seeds, half = places[level], values[level], half_width(one)
+        means = [spread(values[level]).mean for level in at]
+        axes.plot([places[level] for level in at], means, color=colour, linewidth=1.5)
+        for level, mean in zip(at, means, strict=True):
+            x, seeds, half = places[level], values[level], half_width(values[level])
             if math.isfinite(half):
-                axes.errorbar(x, one.mean, yerr=half, color=colour, elinewidth=1.1, capsize=2.5)
+                axes.errorbar(x, mean, yerr=half, color=colour, elinewidth=1.1, capsize=2.5)
             axes.plot([x] * len(seeds), seeds, marker, color=colour, markersize=4, alpha=0.75, markeredgewidth=0)
         if at and head:
-            ends.append((places[at[-1]], means[-1].mean, shown(head, 18), colour))
+            ends.append((places[at[-1]], means[-1], shown(head, 18), colour))
     return ends
 
 
@@ -214,7 +215,8 @@ def _floors(axes: Axes, series: Mapping[str, Values], places: Mapping[str, float
     drawn: dict[tuple[float, ...], list[str]] = {}
     for head, floors in series.items():
         heights = tuple(spread(floors.get(level, ())).mean for level in places)
-        drawn.setdefault(heights, []).append(head)
+        if any(map(math.isfinite, heights)):
+            drawn.setdefault(heights, []).append(head)
     for heights, heads in drawn.items():
         colour = colours[heads[0]] if len(heads) == 1 else INK
         axes.plot(list(places.values()), heights, color=colour, linestyle=(0, (4, 2)), linewidth=1.1, zorder=1)

@@ -22,7 +22,7 @@ from ablations.figures._style import (
     shown,
     styled,
 )
-from ablations.formatting import Spread, clean, count, spread
+from ablations.formatting import clean, count, spread
 from vae.metrics.latent import ACTIVE_VARIANCE
 
 __all__ = ["error_by_class", "kl_by_dimension"]
@@ -159,8 +159,8 @@ def error_by_class(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOu
     )
 
 
-def _by_class(one: Configuration, loaders: Loaders) -> dict[int, Spread]:
-    """Return each class' mean squared error, spread over the seeds."""
+def _by_class(one: Configuration, loaders: Loaders) -> dict[int, list[float]]:
+    """Return each class' mean squared error, a number a seed."""
     values: dict[int, list[float]] = {}
     for record in one.trials:
         arrays = loaders.arrays(record)
@@ -170,17 +170,17 @@ def _by_class(one: Configuration, loaders: Loaders) -> dict[int, Spread]:
         sums = np.bincount(places, weights=arrays["sse_per_image"].astype(np.float64))
         for label, mean in zip(found, sums / np.bincount(places), strict=True):
             values.setdefault(int(label), []).append(float(mean))
-    return {label: spread(own) for label, own in values.items()}
+    return values
 
 
-def _mean(errors: Mapping[str, Mapping[int, Spread]], label: int) -> float:
-    return spread(found[label].mean for found in errors.values() if label in found).mean
+def _mean(errors: Mapping[str, Mapping[int, Sequence[float]]], label: int) -> float:
+    return spread(value for found in errors.values() for value in found.get(label, ())).mean
 
 
-def _point(axes: Axes, of: Spread, height: float, look: tuple[str, str]) -> None:
-    half = half_width(of)
+def _point(axes: Axes, values: Sequence[float], height: float, look: tuple[str, str]) -> None:
+    half = half_width(values)
     axes.errorbar(
-        of.mean,
+        spread(values).mean,
         height,
         xerr=None if np.isnan(half) else half,
         color=look[0],
@@ -192,12 +192,12 @@ def _point(axes: Axes, of: Spread, height: float, look: tuple[str, str]) -> None
 
 
 def _told(
-    grid: Grid, model: str, found: Mapping[int, Spread], shown_classes: tuple[Sequence[int], Sequence[str]]
+    grid: Grid, model: str, found: Mapping[int, Sequence[float]], shown_classes: tuple[Sequence[int], Sequence[str]]
 ) -> str:
     labels, names = shown_classes
     known = [(label, name) for label, name in zip(labels, names, strict=True) if label in found]
     (low, best), (high, worst) = known[0], known[-1]
     return (
-        f"{clean(model)}: from {grid.formats.spread('sse', found[low])} ({best}) to "
-        f"{grid.formats.spread('sse', found[high])} ({worst})"
+        f"{clean(model)}: from {grid.formats.spread('sse', spread(found[low]))} ({best}) to "
+        f"{grid.formats.spread('sse', spread(found[high]))} ({worst})"
     )

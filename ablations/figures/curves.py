@@ -186,7 +186,7 @@ def _metric_line(axes: Axes, line: Sequence[Configuration], name: str, look: tup
     axes.plot(list(chosen), [one.mean(name) for one in chosen.values()], color=colour, linewidth=1.6)
     for size, one in chosen.items():
         values = one.values(name)
-        half = half_width(one.spread(name))
+        half = half_width(values)
         if math.isfinite(half):
             axes.errorbar(size, one.mean(name), yerr=half, color=colour, elinewidth=1, capsize=2.5)
         axes.plot([size] * len(values), values, marker, color=colour, markersize=4.5, alpha=0.75, markeredgewidth=0)
