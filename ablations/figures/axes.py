@@ -34,6 +34,7 @@ _MOST_TICKS = 8
 _LOG_RATIO = 4.0
 _UNEVEN = 12.0  # steps of the narrowest kind that an axis in proportion may have
 _LEVELS = 2
+_TOLD = 3  # lines up to which the alternative text has every metric; of more the first alone
 _LONG = 6  # letters of a level's name that stands level
 
 Values = Mapping[str, Sequence[float]]
@@ -81,6 +82,8 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
     if len(levels) < _LEVELS or not names:
         return LeftOut(title, "fewer than two of its values have finished trials")
     lines = _lines(known, axis, list(levels))
+    if not lines:
+        return LeftOut(title, "no model was run at two or more of its values")
     paired = all(line.settled for line in lines.values())
     told: list[str] = []
     with styled():
@@ -95,7 +98,8 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
                 _floors(axes, floors, places)
             if axes is panels[-1]:
                 label_ends(axes, ends)
-            told += [_told(grid, head, name, values) for head, values in series.items() if values]
+            if name == names[0] or len(lines) <= _TOLD:
+                told += [_told(grid, head, name, values) for head, values in series.items() if values]
     rest = "over all combinations of the other settings that were run at every value, the same at each"
     if not paired:
         rest = (
@@ -105,11 +109,17 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
     return Drawn(
         f"axis-{axis}-{dataset}",
         title,
-        f"The main metrics against the {axis_label(axis)}; means {rest}. Bars are 95 % t intervals over three or more "
-        "seeds, points are the seeds. Dashed: the floor, a linear PCA with as many components.",
+        f"The main metrics against the {axis_label(axis)}{_left_out(known, lines)}; means {rest}. "
+        "Bars are 95 % t intervals over three or more seeds, points are the seeds. Dashed: the floor, a linear PCA with as many components.",
         "; ".join(told) + ".",
         figure,
     )
+
+
+def _left_out(known: Sequence[Configuration], lines: Mapping[str, _Line]) -> str:
+    drawn = {one.model for line in lines.values() for one in line.choices}
+    without = [clean(model) for model in dict.fromkeys(one.model for one in known) if model not in drawn]
+    return f" (without {', '.join(without)}, run at one value or none)" if without else ""
 
 
 def _lines(known: Sequence[Configuration], axis: str, levels: Sequence[str]) -> dict[str, _Line]:
@@ -121,6 +131,8 @@ def _lines(known: Sequence[Configuration], axis: str, levels: Sequence[str]) -> 
     keys = list(split)
     if axis == "model":
         keys.sort(key=lambda size: size if isinstance(size, int) else 0)
+    split = {key: own for key, own in split.items() if len(levels_of(own, axis)) >= _LEVELS}  # else there is no line
+    keys = [key for key in keys if key in split]
     heads = {key: f"latent size {key}" if axis == "model" else str(key) for key in few(keys, _MOST_LINES)}
     return {
         head if len(keys) > 1 else "": _Line(tuple(split[key]), _settled(split[key], axis, levels))

@@ -46,7 +46,8 @@ def kl_by_dimension(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftO
         return LeftOut(title, "no finished trial kept the KL of its dimensions")
     said: list[str] = []
     with styled():
-        figure, panels = new_figure(len(kept), size=(2.8, 2.3), share=False)
+        columns = 2 if len(kept) == 4 else 3  # noqa: PLR2004 - no panel alone in its line
+        figure, panels = new_figure(len(kept), columns=columns, size=(2.8, 2.2), share=False)
         for axes, (one, arrays) in zip(panels, kept, strict=True):
             rates, active = _sorted_rates(arrays)
             _bars(axes, rates, active)
@@ -59,9 +60,9 @@ def kl_by_dimension(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftO
                 f"{grid.formats.number('kl', float(rates[0]))}, active units "
                 f"{grid.formats.spread('active_units', one.spread('active_units'))}"
             )
-        top = max(axes.get_ylim()[1] for axes in panels)
+        top = 2 * max(float(arrays["kl_per_dimension"].max()) for _, arrays in kept)
         for axes in panels:
-            axes.set_ylim(_LOWEST, top)
+            axes.set_ylim(_LOWEST, max(top, 2 * _THRESHOLD))
     listed = "; ".join(said)
     return Drawn(
         f"kl-dimensions-{dataset}",
@@ -109,6 +110,7 @@ def _bars(axes: Axes, rates: NDArray[np.float64], active: NDArray[np.bool_]) -> 
     axes.set_yticks([10.0**power for power in range(-3, 3)], ["0.001", "0.01", "0.1", "1", "10", "100"])
     axes.minorticks_off()
     axes.grid(visible=False, axis="x")
+    axes.set_axisbelow(True)
     axes.axhline(_THRESHOLD, color=PALETTE[1], linewidth=1.1, linestyle=(0, (4, 2)))
     axes.set_xlim(0.4, len(rates) + 0.6)
     if len(rates) <= 12:  # noqa: PLR2004 - that fit as numbers

@@ -31,12 +31,10 @@ def extremes(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
     said: list[str] = []
     for one, arrays in _having(best, loaders, *names):
         examples, made, errors = (arrays[name] for name in names)
-        for place, word in enumerate(("worst", "best")):
-            gap = bool(rows)
-            head = f"{shown(one.model, 14)}: {word}" if len(best) > 1 else word
-            rows.append(Row(as_rgb(examples[place]), head, gap=gap))
-            notes = tuple(grid.formats.number("sse", float(error)) for error in errors[place])
-            rows.append(Row(as_rgb(made[place]), "", notes=notes))
+        left = one.model if len(best) > 1 else "original"
+        rows.append(Row(_side_by_side(examples), left, gap=bool(rows)))
+        notes = [[grid.formats.number("sse", float(error)) for error in row] for row in errors]
+        rows.append(Row(_side_by_side(made), "", notes=(*notes[0], "", *notes[1])))
         said.append(
             f"{grid.label(one)}: from {grid.formats.number('sse', float(errors.min()))} to "
             f"{grid.formats.number('sse', float(errors.max()))}"
@@ -45,14 +43,16 @@ def extremes(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
     if not rows:
         return LeftOut(title, "no finished trial kept its worst and best images")
     listed = "; ".join(said)
+    across = len(rows[0].images) // 2
     return Drawn(
         f"extremes-{dataset}",
         title,
-        "Of all test images the eight with the largest and the eight with the smallest squared error, each over its "
-        "reconstruction with the error beneath (summed over the image, pixels in [0, 1]); each model's configuration "
+        f"Of all test images the {across} with the largest squared error (left, the worst first) and the {across} with "
+        "the smallest (right, the best first), each over its reconstruction with the error beneath "
+        "(summed over the image, pixels in [0, 1]); each model's configuration "
         f"with the lowest mean MSE, seed with the median MSE.{of_models(grid, dataset, best)}",
         f"Squared error per image, {listed}.",
-        mosaic(rows),
+        mosaic(rows, ["worst", *[""] * across, "best"]),
         pictures=True,
     )
 
@@ -80,7 +80,7 @@ def traversals(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
     if not rows:
         return LeftOut(title, "no finished trial kept traversals")
     values = kept[0][1]["traversal_values"]
-    heads = [f"{value:.2g}".replace("-", "\N{MINUS SIGN}") for value in values] if _same(kept) else []
+    heads = [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in values] if _same(kept) else []
     listed = "; ".join(said)
     order = "with the most KL first (at the right, mean over the test images)"
     unit = "from −3 to 3 standard deviations of the prior"  # noqa: RUF001 - a minus sign
@@ -158,6 +158,12 @@ def _having(choices: Sequence[Configuration], loaders: Loaders, *names: str) -> 
     """Return the configurations whose representative trial kept all these arrays, with them."""
     found = [(one, loaders.arrays(one.representative())) for one in choices]
     return [(one, arrays) for one, arrays in found if all(name in arrays for name in names)]
+
+
+def _side_by_side(pair: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return two rows of images as one, with an empty place between them."""
+    left, right = (as_rgb(row) for row in pair)
+    return np.concatenate([left, np.full_like(left[:1], 255), right])
 
 
 def _carried(grid: Grid, value: float, *, vae: bool) -> str:

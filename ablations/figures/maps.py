@@ -52,7 +52,7 @@ def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding
         return LeftOut(title, f"no finished trial kept {_FEWEST} or more positions in two or more latent dimensions")
     method = _METHODS.get(embedding, embedding)
     with styled():
-        figure, panels = new_figure(len(kept), size=(3.0, 2.9), share=False)
+        figure, panels = new_figure(len(kept), columns=2 if len(kept) == _PANELS else 3, size=(3.0, 2.9), share=False)
         for axes, (one, arrays) in zip(panels, kept, strict=True):
             raw = arrays["z_mean"].shape[1] == _PLANE
             plane = embedded(arrays["z_mean"], "raw" if raw else embedding, loaders.cache)

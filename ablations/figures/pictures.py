@@ -71,7 +71,7 @@ def interpolations(grid: Grid, dataset: str, loaders: Loaders, path: Walk = "lin
         arrays = loaders.arrays(record)
         if name not in arrays:
             continue
-        strips = arrays[name][:_PAIRS]
+        strips = arrays[name][: _PAIRS if len(chosen) <= _PAIRS else _PAIRS - 1]
         labels = arrays.get("interpolation_labels")
         for place, strip in enumerate(strips):
             ends = [class_name(record, int(label)) for label in labels[place]] if labels is not None else ["", ""]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -164,6 +165,7 @@ def _name_front(axes: Axes, points: Sequence[tuple[float, float]], named: Mappin
                 va=level,
                 fontsize=7.5,
                 color=INK,
+                path_effects=[effects.withStroke(linewidth=2, foreground="white")],
             )
             box = text.get_window_extent()
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1

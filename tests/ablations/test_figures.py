@@ -189,7 +189,7 @@ def test_any_image_shape_is_laid_out(study: ModuleType, shape: tuple[int, int, i
             "samples": (32,),
             "extreme_examples": (2, 8),
             "extreme_reconstructions": (2, 8),
-            "traversals": (2, 9),
+            "traversals": (8, 9),
             "nearest": (32,),
         }.items():
             arrays[name] = rng.integers(0, 255, (*lead, *shape), dtype=np.uint8)
