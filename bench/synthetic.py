@@ -232,7 +232,7 @@ def _arrays(
     extremes = np.stack([order[::-1][:8], order[:8]])
     values = np.linspace(-3, 3, 9, dtype=np.float32) * (1 if vae else float(z.std()))
     whole = np.round(255 * images).astype(np.uint8)[..., None]
-    carried = np.sort(rng.random(z.shape[1]).astype(np.float32))[::-1] ** 6 * 5
+    carried = np.sort(rng.random((z.shape[1],)).astype(np.float32))[::-1] ** 6 * 5
     arrays = {
         "examples": whole[firsts],
         "example_labels": labels[firsts],

@@ -88,7 +88,8 @@ def _of_test_images(data: Data, outcome: Outcome, chosen: NDArray[np.int64]) -> 
 def _importance(outcome: Outcome) -> NDArray[np.floating]:
     """Return what each latent dimension carries: nats or, without a posterior, the variance of z_mean."""
     rates = kl_per_dimension(outcome)
-    return outcome.z_mean.var(axis=0) if rates is None else rates.mean(axis=0)
+    carried: NDArray[np.floating] = outcome.z_mean.var(axis=0) if rates is None else rates.mean(axis=0)
+    return carried
 
 
 def _points(

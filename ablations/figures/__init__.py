@@ -1,7 +1,7 @@
 """Figures of a study: each takes data and returns a drawing with its words, or says why it is left out."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -47,7 +47,7 @@ __all__ = [
     "varying_axes",
 ]
 
-_KEPT = 12  # trials whose arrays are held at once
+_KEPT = 16  # trials whose arrays are held at once
 
 
 def draw(
@@ -65,7 +65,8 @@ def draw(
     for dataset in grid.datasets:
         figures: list[Callable[[], Drawn | LeftOut]] = [partial(against_latent, grid, dataset, name) for name in MAIN]
         figures += [partial(against_axis, grid, dataset, axis) for axis in varying_axes(grid, dataset)]
-        figures += [partial(heat_map, grid, dataset, pair) for pair in heat_pairs(grid, dataset) or [None]]
+        pairs: Sequence[tuple[str, str] | None] = heat_pairs(grid, dataset) or [None]
+        figures += [partial(heat_map, grid, dataset, pair) for pair in pairs]
         figures += [partial(rate_distortion, grid, dataset), partial(error_against_time, grid, dataset)]
         of_arrays: list[Callable[[Grid, str, Loaders], Drawn | LeftOut]] = [
             reconstructions,

@@ -68,7 +68,7 @@ def levels_of(choices: Sequence[Configuration], axis: str) -> dict[str, object]:
     """Return an axis' values by their text, numbers in order, others as they come; what does not apply is none."""
     found = {value_text(one.axes.get(axis)): one.axes.get(axis) for one in choices}
     found.pop(ABSENT, None)
-    numbers = {text: value for text, value in found.items() if isinstance(value, (int, float))}
+    numbers = {text: float(value) for text, value in found.items() if isinstance(value, (int, float))}
     if len(numbers) == len(found):
-        return dict(sorted(numbers.items(), key=lambda item: float(item[1])))
+        return {text: found[text] for text in sorted(numbers, key=lambda text: numbers[text])}
     return found

@@ -156,7 +156,7 @@ def _smaller(png: io.BytesIO) -> bytes:
 
 def _encoded(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="png", optimize=True, dpi=(_DPI, _DPI))
+    picture.save(buffer, format="png", dpi=(_DPI, _DPI))
     return buffer.getvalue()
 
 

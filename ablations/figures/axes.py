@@ -110,7 +110,8 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
         f"axis-{axis}-{dataset}",
         title,
         f"The main metrics against the {axis_label(axis)}{_left_out(known, lines)}; means {rest}. "
-        "Bars are 95 % t intervals over three or more seeds, points are the seeds. Dashed: the floor, a linear PCA with as many components.",
+        "Bars are 95 % t intervals over three or more seeds, points are the seeds. "
+        "Dashed: the floor, a linear PCA with as many components.",
         "; ".join(told) + ".",
         figure,
     )
