@@ -18,6 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 _MODELS = 3  # that extremes and traversals are drawn of: each takes several rows
 _ROWS = 12  # of traversals in all
 _COLUMNS = 10
+_EVERY = 2  # of the plane's rows and columns one is drawn: a picture of all would be large
 _COPY = 0.5  # a sample nearer than this share of what a test image is: worth a look
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -33,7 +34,7 @@ def extremes(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
         examples, made, errors = (arrays[name] for name in names)
         left = one.model if len(best) > 1 else "original"
         rows.append(Row(_side_by_side(examples), left, gap=bool(rows)))
-        notes = [[grid.formats.number("sse", float(error)) for error in row] for row in errors]
+        notes = [[_brief(float(error)) for error in row] for row in errors]
         rows.append(Row(_side_by_side(made), "", notes=(*notes[0], "", *notes[1])))
         said.append(
             f"{grid.label(one)}: from {grid.formats.number('sse', float(errors.min()))} to "
@@ -139,9 +140,10 @@ def latent_plane(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
     if not kept:
         return LeftOut(title, "no model with a KL term and two latent dimensions kept it")
     one, arrays = kept[0]
-    values = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in arrays["plane_values"]]
+    values = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in arrays["plane_values"][::_EVERY]]
+    images = arrays["plane"][::_EVERY, ::_EVERY]
     # z2 grows upwards, as in the latent map.
-    rows = [Row(as_rgb(line), f"z₂ = {value}") for line, value in zip(arrays["plane"], values, strict=True)][::-1]
+    rows = [Row(as_rgb(line), f"z₂ = {value}") for line, value in zip(images, values, strict=True)][::-1]
     return Drawn(
         f"plane-{dataset}",
         title,
@@ -164,6 +166,11 @@ def _side_by_side(pair: NDArray[Any]) -> NDArray[np.uint8]:
     """Return two rows of images as one, with an empty place between them."""
     left, right = (as_rgb(row) for row in pair)
     return np.concatenate([left, np.full_like(left[:1], 255), right])
+
+
+def _brief(value: float) -> str:
+    """Return three digits, which is what fits under a small image."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004
 
 
 def _carried(grid: Grid, value: float, *, vae: bool) -> str:

@@ -418,7 +418,7 @@ def test_the_errors_of_extremes_and_neighbours_are_printed(demo: object, grid: G
     arrays = demo.arrays[one.representative().trial]
     drawn = extremes(grid, "digits", loaders(demo))
     printed = {text.get_text() for text in drawn.figure.axes[0].texts}
-    assert {grid.formats.number("sse", float(error)) for error in arrays["extreme_sse"].flat} <= printed
+    assert {f"{error:.3g}" for error in arrays["extreme_sse"].flat} <= printed
     drawn = nearest_training_images(grid, "digits", loaders(demo))
     printed = {text.get_text() for text in drawn.figure.axes[0].texts}
     assert grid.formats.number("mse", float(arrays["nearest_mse"].min())) in printed
