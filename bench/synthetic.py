@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from sklearn.datasets import load_digits
 
 from ablations.records import Record
 from ablations.report import Source
+from vae.latent import interpolate, plane, traverse
+from vae.nearest import nearest_images
 
 __all__ = ["HOSTILE", "Demo", "demo", "joined"]
 
@@ -31,6 +33,7 @@ HOSTILE = (
     "\"quoted\" 'single' `tick` -- --- ?` !`",
     "Ünïcödé ﬁ ½ naïve Łódź √∑",
 )
+PLANE_VALUES = np.linspace(-3, 3, 15, dtype=np.float32)
 _BROKEN = 3  # this many from the end is the trial that failed
 _STRONG = 1e-2  # a KL weight that costs most of the nats
 _EFFECT = {"dense": 1.12, "conv": 0.78, "conv-paper": 0.84}
@@ -206,14 +209,14 @@ def _history(axes: Mapping[str, Any], mse: float, kl: float | None, rng: np.rand
 def _arrays(
     data: tuple[np.ndarray, np.ndarray],
     z: np.ndarray,
-    plane: tuple[np.ndarray, np.ndarray],
+    components: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
     *,
     vae: bool,
     noise: float,
 ) -> dict[str, np.ndarray]:
     images, labels = data
-    directions, mean = plane
+    directions, mean = components
 
     def decode(points: np.ndarray) -> np.ndarray:
         flat = points @ directions + mean
@@ -222,23 +225,55 @@ def _arrays(
 
     firsts = np.array([int(np.flatnonzero(labels == label)[0]) for label in range(10)])
     ends = np.array([[0, 1], [3, 8], [4, 7]])
-    share = np.linspace(0, 1, 9)[None, :, None]
-    walks = (1 - share) * z[firsts[ends[:, 0]]][:, None] + share * z[firsts[ends[:, 1]]][:, None]
+    pairs = np.array(list(combinations(range(10), 2)))
+    walks = interpolate(z[firsts[ends[:, 0]]], z[firsts[ends[:, 1]]]).swapaxes(0, 1)
+    every = interpolate(z[firsts[pairs[:, 0]]], z[firsts[pairs[:, 1]]]).swapaxes(0, 1)
+    errors = np.asarray(noise**2 * 64 * (0.5 + rng.random(540)) * (1 + 0.1 * labels[:540]), np.float32)
+    order = np.argsort(errors)
+    extremes = np.stack([order[::-1][:8], order[:8]])
+    values = np.linspace(-3, 3, 9, dtype=np.float32) * (1 if vae else float(z.std()))
+    whole = np.round(255 * images).astype(np.uint8)[..., None]
+    carried = np.sort(rng.random((z.shape[1],)).astype(np.float32))[::-1] ** 6 * 5
     arrays = {
-        "examples": np.round(255 * images[firsts]).astype(np.uint8)[..., None],
+        "examples": whole[firsts],
         "example_labels": labels[firsts],
         "reconstructions": decode(z[firsts] + 0.3 * noise * rng.standard_normal((10, z.shape[1]))),
         "interpolations": decode(walks),
         "interpolations_spherical": decode(walks * np.sqrt(2)),
         "interpolation_labels": ends,
+        "class_walks": decode(every),
+        "class_walk_labels": pairs,
+        "traversals": decode(traverse(z[0], np.arange(min(8, z.shape[1])), values)),
+        "traversed": np.arange(min(8, z.shape[1])),
+        "traversal_values": values,
+        "extreme_examples": whole[extremes],
+        "extreme_reconstructions": decode(z[extremes]),
+        "extreme_sse": errors[extremes],
         "z_mean": z[:400].astype(np.float32),
         "z_labels": labels[:400],
-        "sse_per_image": np.asarray(noise**2 * 64 * rng.random(540), np.float32),
+        "sse_per_image": errors,
+        "labels": labels[:540],
     }
+    if z.shape[1] == 2:  # noqa: PLR2004 - a plane
+        arrays |= {"plane": decode(plane(PLANE_VALUES)), "plane_values": PLANE_VALUES}
+    carrying = "kl" if vae else "variance"
+    arrays |= {f"{carrying}_per_dimension": carried, f"traversal_{carrying}": carried[:8]}
     if vae:
         arrays["samples"] = decode(rng.standard_normal((32, z.shape[1])) * z.std(axis=0))
-        arrays["kl_per_dimension"] = np.asarray(rng.random(z.shape[1]), np.float32)
+        arrays |= _nearest(arrays["samples"], whole)
     return arrays
+
+
+def _nearest(samples: np.ndarray, whole: np.ndarray) -> dict[str, np.ndarray]:
+    train, test = whole[540:840], whole[:50]  # enough to be looked at
+    places, squared = nearest_images(samples, train)
+    _, of_test = nearest_images(test, train)
+    scale = 255.0**2 * 64
+    return {
+        "nearest": train[places],
+        "nearest_mse": (squared / scale).astype(np.float32),
+        "nearest_mse_test": (of_test / scale).astype(np.float32),
+    }
 
 
 def joined(*demos: Demo) -> Demo:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["Embedding", "Walk", "embed", "interpolate"]
+__all__ = ["Embedding", "Walk", "embed", "interpolate", "plane", "traverse"]
 
 Embedding = Literal["tsne", "pca", "raw"]
 Walk = Literal["linear", "spherical"]
@@ -39,6 +39,28 @@ def interpolate(start: Array, end: Array, steps: int = 9, path: Walk = "linear")
     straight = turn < PARALLEL  # there the line serves
     arc = (np.sin((1 - a) * angle) * from_ + np.sin(a * angle) * to) / np.where(straight, 1, turn)
     return np.where(straight, line, arc * ((1 - a) * length_1 + a * length_2)).astype(np.float32)
+
+
+def traverse(z: Array, dimensions: NDArray[np.int64], values: Array) -> NDArray[np.float32]:
+    """Return points (dimensions, values, latent_dim): `z` (latent_dim,) with one dimension set to each of the values.
+
+    >>> traverse(np.zeros(2), np.array([1]), np.array([-3.0, 3.0])).tolist()
+    [[[0.0, -3.0], [0.0, 3.0]]]
+    """
+    points = np.tile(np.asarray(z, dtype=np.float32), (len(dimensions), len(values), 1))
+    for row, dimension in zip(points, dimensions, strict=True):
+        row[:, dimension] = values
+    return points
+
+
+def plane(values: Array) -> NDArray[np.float32]:
+    """Return a square grid of points (n, n, 2); the point [i, j] is (values[j], values[i]).
+
+    >>> plane(np.array([0.0, 1.0]))[0, 1].tolist()
+    [1.0, 0.0]
+    """
+    across, up = np.meshgrid(values, values)
+    return np.stack([across, up], axis=-1).astype(np.float32)
 
 
 def embed(z: Array, method: Embedding = "tsne", seed: int = 0) -> NDArray[np.float32]:

@@ -1,31 +1,53 @@
 """Figures of a study: each takes data and returns a drawing with its words, or says why it is left out."""
 
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ablations.configurations import Grid
 from ablations.figures._style import Drawn, LeftOut, Loaders
+from ablations.figures.axes import against_axis, varying_axes
+from ablations.figures.bars import error_by_class, kl_by_dimension
 from ablations.figures.curves import against_latent, training_curves
+from ablations.figures.heat import heat_map, heat_pairs
+from ablations.figures.inspection import extremes, latent_plane, nearest_training_images, traversals
 from ablations.figures.maps import latent_maps
 from ablations.figures.pictures import interpolations, reconstructions, samples
 from ablations.figures.tradeoffs import error_against_time, rate_distortion
 from ablations.quantities import MAIN
+from ablations.records import Record
 from vae.latent import Embedding, Walk
 
 __all__ = [
     "Drawn",
     "LeftOut",
     "Loaders",
+    "against_axis",
     "against_latent",
     "draw",
     "error_against_time",
+    "error_by_class",
+    "extremes",
+    "heat_map",
+    "heat_pairs",
     "interpolations",
+    "kl_by_dimension",
     "latent_maps",
+    "latent_plane",
+    "nearest_training_images",
     "rate_distortion",
     "reconstructions",
     "samples",
     "training_curves",
+    "traversals",
+    "varying_axes",
 ]
+
+_KEPT = 16  # trials whose arrays are held at once
 
 
 def draw(
@@ -39,13 +61,39 @@ def draw(
         embedding: `tsne` or `pca`, for latent maps of more than two dimensions.
         path: of interpolations, `linear` or `spherical`.
     """
+    loaders = replace(loaders, arrays=_remembering(loaders.arrays))
     for dataset in grid.datasets:
         figures: list[Callable[[], Drawn | LeftOut]] = [partial(against_latent, grid, dataset, name) for name in MAIN]
+        figures += [partial(against_axis, grid, dataset, axis) for axis in varying_axes(grid, dataset)]
+        pairs: Sequence[tuple[str, str] | None] = heat_pairs(grid, dataset) or [None]
+        figures += [partial(heat_map, grid, dataset, pair) for pair in pairs]
         figures += [partial(rate_distortion, grid, dataset), partial(error_against_time, grid, dataset)]
-        figures += [partial(reconstructions, grid, dataset, loaders)]
-        figures += [partial(interpolations, grid, dataset, loaders, path)]
-        figures += [partial(samples, grid, dataset, loaders)]
-        figures += [partial(latent_maps, grid, dataset, loaders, embedding)]
-        figures += [partial(training_curves, grid, dataset, loaders)]
+        of_arrays: list[Callable[[Grid, str, Loaders], Drawn | LeftOut]] = [
+            reconstructions,
+            extremes,
+            error_by_class,
+            partial(interpolations, path=path),
+            traversals,
+        ]
+        of_arrays += [latent_plane, partial(latent_maps, embedding=embedding), kl_by_dimension]
+        of_arrays += [samples, nearest_training_images, training_curves]
+        figures += [partial(figure, grid, dataset, loaders) for figure in of_arrays]
         for figure in figures:
             yield figure()
+
+
+def _remembering(
+    arrays: Callable[[Record], Mapping[str, NDArray[Any]]],
+) -> Callable[[Record], Mapping[str, NDArray[Any]]]:
+    """Return `arrays` with the last few answers kept: many figures show the same few trials."""
+    kept: OrderedDict[str, Mapping[str, NDArray[Any]]] = OrderedDict()
+
+    def remembered(record: Record) -> Mapping[str, NDArray[Any]]:
+        if record.trial not in kept:
+            kept[record.trial] = arrays(record)
+        kept.move_to_end(record.trial)
+        while len(kept) > _KEPT:
+            kept.popitem(last=False)
+        return kept[record.trial]
+
+    return remembered

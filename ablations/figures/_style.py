@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
+from PIL import Image
 
 from ablations.configurations import Grid
 from ablations.formatting import shorten
@@ -27,34 +27,38 @@ from ablations.records import Record
 
 __all__ = [
     "GREY",
+    "INK",
     "MARKERS",
     "PALETTE",
     "Canvas",
     "Drawn",
+    "End",
     "LeftOut",
     "Loaders",
-    "as_rgb",
     "class_name",
+    "label_ends",
     "log_scale",
     "models_of",
     "new_figure",
     "palette",
     "shown",
-    "spread_out",
     "styled",
 ]
 
-T = TypeVar("T")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C7A00")
 """Okabe and Ito's colours (2008); their yellow is darkened, since a thin line of it is lost on white."""
 
 GREY = "#5f6673"
+INK = "#2b2f36"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+_DPI = 170
+_LARGE = 100_000  # bytes of a PNG from which 256 colours have to do
+_END_SIZE = 8.0
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _STYLE: Mapping[str, Any] = {
     "axes.edgecolor": "#9aa1ac",
     "axes.grid": True,
-    "axes.labelcolor": "#2b2f36",
+    "axes.labelcolor": INK,
     "axes.labelsize": 9,
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
@@ -130,8 +134,30 @@ class Drawn:
             if self.figure.get_layout_engine() is not None:
                 self.figure.draw_without_rendering()  # the layout, once for all formats
                 self.figure.set_layout_engine("none")
-            self.figure.savefig(buffer, format=suffix, dpi=170, metadata=dates[suffix])
-        return buffer.getvalue()
+            self.figure.savefig(buffer, format=suffix, dpi=_DPI, metadata=dates[suffix])
+        return _smaller(buffer) if suffix == "png" else buffer.getvalue()
+
+
+def _smaller(png: io.BytesIO) -> bytes:
+    """Return an opaque picture in fewer bytes: grey levels alone where it has no colour, 256 colours where it is large.
+
+    A page embeds many. The PDF and SVG of the same figure keep every colour.
+    """
+    with Image.open(png) as opened:
+        picture = opened.convert("RGB")
+    red, green, blue = picture.split()
+    if red.tobytes() == green.tobytes() == blue.tobytes():
+        picture = red
+    small = _encoded(picture)
+    if len(small) > _LARGE and picture.mode == "RGB":
+        small = min(small, _encoded(picture.quantize(256, method=Image.Quantize.MEDIANCUT)), key=len)
+    return small
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png", dpi=(_DPI, _DPI))
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -143,6 +169,8 @@ class LeftOut:
 
 
 Canvas = tuple[Figure, list[Axes]]
+End = tuple[float, float, str, str]
+"""Where a line ends (x, y), its name and its colour."""
 
 
 @contextmanager
@@ -180,17 +208,6 @@ def _drawable() -> frozenset[int]:
     return frozenset(font_manager.get_font(path).get_charmap())
 
 
-def spread_out(values: Sequence[T], most: int) -> list[T]:
-    """Return at most so many values, the first and the last among them, the others evenly by place.
-
-    >>> spread_out(range(10), 4)
-    [0, 3, 6, 9]
-    """
-    if len(values) <= most:
-        return list(values)
-    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
-
-
 def class_name(record: Record, label: int) -> str:
     """Return the class' name, or its number where the data set names none."""
     names: Sequence[object] = record.data.get("class_names") or ()
@@ -213,13 +230,26 @@ def log_scale(axis: Axis) -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
-def as_rgb(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return (n, h, w, c) images as (n, h, w, 3): one channel is grey, of more than three the first three are taken."""
-    images = np.asarray(images, dtype=np.uint8)
-    if images.ndim == 3:  # noqa: PLR2004 - without a channel axis
-        images = images[..., None]
-    channels = images.shape[-1]
-    return images[..., :3] if channels >= 3 else np.repeat(images[..., :1], 3, axis=-1)  # noqa: PLR2004 - red, green, blue
+def label_ends(axes: Axes, ends: Sequence[End]) -> None:
+    """Write each line's name beside its last point, moved apart where names would overlap."""
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    height = 1.25 * _END_SIZE * axes.figure.dpi / 72
+    taken = -math.inf
+    right = max((x for x, *_ in ends), default=0.0)
+    for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
+        at = float(axes.transData.transform((x, y))[1])
+        level = max(at, taken + height)
+        taken = level
+        axes.annotate(
+            name,
+            (right, y),
+            xytext=(7, (level - at) * 72 / axes.figure.dpi),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            fontsize=_END_SIZE,
+            color=colour,
+        )
 
 
 def models_of(grid: Grid) -> dict[str, str]:

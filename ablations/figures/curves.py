@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ablations.configurations import Configuration, Grid, best
+from ablations.figures._choice import few, half_width
 from ablations.figures._style import (
     GREY,
     MARKERS,
@@ -21,7 +22,6 @@ from ablations.figures._style import (
     new_figure,
     palette,
     shown,
-    spread_out,
     styled,
 )
 from ablations.formatting import ABSENT, clean, value_text
@@ -154,7 +154,8 @@ def against_latent(grid: Grid, dataset: str, name: str) -> Drawn | LeftOut:
         f"{name}-latent-{dataset}",
         title,
         f"{what.heading} on the test images{' (' + arrow + ')' if arrow else ''}; points are seeds, "
-        f"lines go through their means, a colour a KL weight.{floor}{note}",
+        "lines go through their means, bars are 95 % t intervals over three or more seeds, a colour a KL weight."
+        f"{floor}{note}",
         "; ".join(_best_at(grid, known, name, size) for size in sizes) + ".",
         figure,
     )
@@ -186,6 +187,9 @@ def _metric_line(axes: Axes, line: Sequence[Configuration], name: str, look: tup
     axes.plot(list(chosen), [one.mean(name) for one in chosen.values()], color=colour, linewidth=1.6)
     for size, one in chosen.items():
         values = one.values(name)
+        half = half_width(values)
+        if math.isfinite(half):
+            axes.errorbar(size, one.mean(name), yerr=half, color=colour, elinewidth=1, capsize=2.5)
         axes.plot([size] * len(values), values, marker, color=colour, markersize=4.5, alpha=0.75, markeredgewidth=0)
 
 
@@ -202,7 +206,7 @@ def _floor_line(axes: Axes, known: Sequence[Configuration]) -> None:
 def _latent_axis(axes: Axes, sizes: Sequence[int]) -> None:
     if sizes[-1] / max(sizes[0], 1) >= 4:  # noqa: PLR2004 - two doublings
         log_scale(axes.xaxis)
-    ticks = spread_out(sizes, _MOST_TICKS)
+    ticks = few(sizes, _MOST_TICKS)
     axes.set_xticks(ticks, [str(size) for size in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(axis_label("latent_dim"))

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ablations.configurations import Grid
+from ablations.figures._choice import best_by_latent
 from ablations.figures._style import (
     GREY,
     MARKERS,
@@ -23,7 +24,6 @@ from ablations.figures._style import (
     shown,
     styled,
 )
-from ablations.figures.pictures import best_by_latent
 from ablations.formatting import clean, count
 from ablations.records import Record
 from ablations.tables import write_atomically
@@ -34,6 +34,7 @@ __all__ = ["embedded", "latent_maps"]
 
 _LETTER, _LINE = 0.038, 0.055  # a name's letter and line, as shares of a panel
 _PLANE = 2
+_PANELS = 4  # latent sizes: t-SNE of each takes seconds
 _FEWEST = 5  # points that t-SNE can place
 _NAMED = 20  # classes; more than that cannot be told apart by name or colour
 _METHODS = {"tsne": "t-SNE", "pca": "PCA"}
@@ -42,7 +43,7 @@ _METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding = "tsne") -> Drawn | LeftOut:
     """Draw z_mean of test images in two dimensions, a panel a latent size (two sizes are drawn as they are)."""
     title = f"Latent maps: {clean(dataset)}"
-    found = best_by_latent(grid, dataset)
+    found = best_by_latent(grid, dataset, most=_PANELS)
     if not found:
         return LeftOut(title, "no model with a latent distribution (a KL term) finished")
     points = [(one, loaders.arrays(one.representative())) for one in found]
@@ -51,7 +52,7 @@ def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding
         return LeftOut(title, f"no finished trial kept {_FEWEST} or more positions in two or more latent dimensions")
     method = _METHODS.get(embedding, embedding)
     with styled():
-        figure, panels = new_figure(len(kept), size=(3.0, 2.9), share=False)
+        figure, panels = new_figure(len(kept), columns=2 if len(kept) == _PANELS else 3, size=(3.0, 2.9), share=False)
         for axes, (one, arrays) in zip(panels, kept, strict=True):
             raw = arrays["z_mean"].shape[1] == _PLANE
             plane = embedded(arrays["z_mean"], "raw" if raw else embedding, loaders.cache)

@@ -3,18 +3,33 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.patheffects as effects
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ablations.configurations import Configuration, Grid
-from ablations.figures._style import MARKERS, Drawn, LeftOut, log_scale, models_of, new_figure, shown, styled
+from ablations.figures._style import (
+    GREY,
+    INK,
+    MARKERS,
+    Drawn,
+    LeftOut,
+    log_scale,
+    models_of,
+    new_figure,
+    shown,
+    styled,
+)
 from ablations.formatting import Spread, clean, count
 from ablations.quantities import quantity
+from ablations.statistics import pareto_front
 
-__all__ = ["error_against_time", "front", "rate_distortion"]
+__all__ = ["error_against_time", "rate_distortion"]
 
 _LOG_RATIO = 10.0
 _NEEDED = 2
+_FRONT = "Framed, on the line: the Pareto front, than which none is better in one of the two and no worse in the other."
 _OFFSETS = (
     ((6, 5), "left", "bottom"),
     ((6, -5), "left", "top"),
@@ -41,7 +56,7 @@ def rate_distortion(grid: Grid, dataset: str) -> Drawn | LeftOut:
             f"rate-distortion-{dataset}",
             title,
             "KL (the rate, nats) against the squared error per image (the distortion), means over the seeds with "
-            "standard deviations. On the line: configurations that no other beats in both.",
+            f"standard deviations. {_FRONT}",
             "",
             new_figure(1)[0],
         ),
@@ -62,27 +77,11 @@ def error_against_time(grid: Grid, dataset: str) -> Drawn | LeftOut:
             f"time-{dataset}",
             title,
             "Training time (without compilation and validation) against the test MSE, means over the seeds with "
-            "standard deviations. On the line: configurations that no other beats in both. Seconds compare on one "
-            "machine only.",
+            f"standard deviations. {_FRONT} Seconds compare on one machine only.",
             "",
             new_figure(1)[0],
         ),
     )
-
-
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the places of the points that no other is at least as low as in both coordinates, left to right.
-
-    >>> front([(1, 3), (2, 2), (3, 2.5), (4, 1)])
-    [0, 1, 3]
-    """
-    lowest = math.inf
-    kept = []
-    for place in sorted(range(len(points)), key=lambda index: points[index]):
-        if points[place][1] < lowest:
-            lowest = points[place][1]
-            kept.append(place)
-    return kept
 
 
 def _with(choices: Sequence[Configuration], *names: str) -> list[Configuration]:
@@ -92,15 +91,18 @@ def _with(choices: Sequence[Configuration], *names: str) -> list[Configuration]:
 def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str], words: Drawn) -> Drawn:
     across, up = names
     points = [(one.mean(across), one.mean(up)) for one in known]
-    line = front(points)
+    on_front = pareto_front(np.array(points))
+    line = [int(place) for place in sorted(np.flatnonzero(on_front), key=lambda place: points[place])]
     colours = models_of(grid)
     looks = {model: (colour, MARKERS[place % len(MARKERS)]) for place, (model, colour) in enumerate(colours.items())}
     models = list(dict.fromkeys(one.model for one in known))
     with styled():
         figure, (axes,) = new_figure(1, size=(6.6, 3.7))
         for model in models:
-            _points(axes, [one for one in known if one.model == model], names, looks[model])
-        axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color="#5f6673", linewidth=1.1, zorder=1)
+            for marked in (False, True):
+                alike = [i for i, one in enumerate(known) if one.model == model and bool(on_front[i]) == marked]
+                _points(axes, [known[i] for i in alike], names, looks[model], marked=marked)
+        axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color=GREY, linewidth=1.3, zorder=1)
         _scales(axes, points)
         axes.set_xlabel(quantity(across).heading)
         axes.set_ylabel(quantity(up).heading)
@@ -110,6 +112,7 @@ def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str]
             Line2D([], [], color=looks[model][0], marker=looks[model][1], linestyle="", label=shown(model))
             for model in models
         ]
+        handles += [Line2D([], [], color=GREY, marker="o", label="Pareto front", markeredgecolor=INK)]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
         _name_front(axes, points, {i: shown(grid.label(known[i], without, short=True), 40) for i in line})
     told = [
@@ -121,8 +124,15 @@ def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str]
     return Drawn(words.key, words.title, words.caption, alt, figure)
 
 
-def _points(axes: Axes, choices: Sequence[Configuration], names: tuple[str, str], look: tuple[str, str]) -> None:
-    """Draw a model's points at once: the axes look through all there is with each call."""
+def _points(
+    axes: Axes, choices: Sequence[Configuration], names: tuple[str, str], look: tuple[str, str], *, marked: bool
+) -> None:
+    """Draw means with their standard deviations; what is on the front is strong and framed, the rest pale.
+
+    They are drawn at once, since the axes look through all there is with each call.
+    """
+    if not choices:
+        return
     across, up = ([one.spread(name) for one in choices] for name in names)
     axes.errorbar(
         [found.mean for found in across],
@@ -133,11 +143,11 @@ def _points(axes: Axes, choices: Sequence[Configuration], names: tuple[str, str]
         color=look[0],
         marker=look[1],
         elinewidth=0.8,
-        alpha=0.85,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        markersize=6.5,
-        zorder=2,
+        alpha=0.95 if marked else 0.45,
+        markeredgecolor=INK if marked else "white",
+        markeredgewidth=0.9 if marked else 0.5,
+        markersize=7 if marked else 5.5,
+        zorder=3 if marked else 2,
     )
 
 
@@ -168,7 +178,8 @@ def _name_front(axes: Axes, points: Sequence[tuple[float, float]], named: Mappin
                 ha=align,
                 va=level,
                 fontsize=7.5,
-                color="#2b2f36",
+                color=INK,
+                path_effects=[effects.withStroke(linewidth=2, foreground="white")],
             )
             box = text.get_window_extent()
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
