@@ -56,7 +56,11 @@ def _kl_weight(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
     if top is not None and steps:
         text.append(f"The lowest MSE of a model with a KL term has weight {value_text(top.axes[axis])}.")
     groups = [[one for one in vaes if one.axes.get(axis) == number] for number in numbers[: _LEVELS + 1]] or [vaes]
-    text += [told for group in groups if (told := _implied(grid, best(group)))]
+    if implied := [told for group in groups if (told := _implied(grid, best(group)))]:
+        text.append(
+            "Read as a Gaussian likelihood, a weight w stands for pixel noise of standard deviation sqrt(w / 2), and "
+            f"the best weight for the error that is left is 2 MSE per pixel: {'; '.join(implied)}."
+        )
     return Statement("KL weight", " ".join(text)) if text else None
 
 
@@ -82,12 +86,15 @@ def _implied(grid: Grid, top: Configuration | None) -> str:
     if error.known and error.low <= sigma**2 <= error.high:
         side = "from which the weight is not told"
     else:
-        side = f"{ratio:.2g} times the weight" if ratio > 1 else f"the weight is {1 / ratio:.2g} times as large"
+        side = f"{_times(ratio)} the weight" if ratio > 1 else f"the weight is {_times(1 / ratio)} as large"
     return (
-        f"Read as a Gaussian likelihood, weight {value_text(weight)} implies pixel noise of standard deviation "
-        f"{implied}, where the best model with it leaves {left} (root MSE): the optimum for that error, 2 MSE per "
-        f"pixel, is {optimum}, {side}."
+        f"weight {value_text(weight)} implies {implied} where the best model with it leaves {left} (root MSE), so that "
+        f"{optimum} would be best, {side}"
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} times" if ratio < 10 else f"{ratio:,.0f} times"  # noqa: PLR2004 - two digits or all before the point
 
 
 def _collapse(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
@@ -150,7 +157,7 @@ def _floor(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
             shown = percent(effect.after, effect.before, sign=False)
             parts.append(
                 f"{len(above)} of {count(len(mine), 'configuration')} no better than a linear PCA of the same size "
-                f"({worse} resolved), the worst {shown} above it ({grid.label(one)}: "
+                f"({worse} of these resolved as worse), the furthest {shown} above it ({grid.label(one)}: "
                 f"{grid.formats.number('mse', effect.after)} against {grid.formats.number(FLOOR, effect.before)})"
             )
         if unsure:

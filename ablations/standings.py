@@ -9,8 +9,9 @@ from ablations.configurations import Configuration, Grid, ranked
 from ablations.formatting import ABSENT, clean, probability, share_text
 from ablations.pairs import by_seed, paired, seed_matrix
 from ablations.quantities import MAIN, quantity
+from ablations.ranking import rank_stability, seeds_needed
 from ablations.sections import Cell, Column, TableView, axis_cells, axis_columns, sortable
-from ablations.statistics import Effect, mean_interval, paired_effect, pareto_front, rank_stability, seeds_needed
+from ablations.statistics import Effect, mean_interval, paired_effect, pareto_front
 
 __all__ = ["MOST", "front_table", "measured_names", "rank_table", "title_of"]
 

@@ -14,14 +14,12 @@ __all__ = [
     "LEVEL",
     "Effect",
     "Interval",
-    "Stability",
     "corrected",
     "holm",
     "mean_interval",
     "paired_effect",
     "pareto_front",
-    "rank_stability",
-    "seeds_needed",
+    "quantile",
 ]
 
 CONFIDENCE = 0.95
@@ -29,11 +27,7 @@ CONFIDENCE = 0.95
 LEVEL = 1 - CONFIDENCE
 """The p-value, corrected for the number of comparisons, below which a difference is called resolved."""
 
-_POWER = 0.8
-_MOST_SEEDS = 10_000
-_DRAWS = 2000
 _SAME = 1e-12  # differences that are this small beside the values are rounding
-_CERTAIN = 37.0  # a noncentrality beyond which power is 1 to double precision
 _TWO = 2  # values that a spread takes
 
 Array = NDArray[np.float64]
@@ -66,7 +60,8 @@ class Interval:
 
 
 @lru_cache(maxsize=256)
-def _quantile(freedom: int, confidence: float) -> float:
+def quantile(freedom: int, confidence: float) -> float:
+    """Return how many standard errors a two-sided interval reaches to either side: Student's t."""
     return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
@@ -85,7 +80,7 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     mean = math.fsum(known) / known.size
     if known.size < _TWO:
         return Interval(mean, math.nan, math.nan, known.size)
-    half = _quantile(known.size - 1, confidence) * float(known.std(ddof=1)) / math.sqrt(known.size)
+    half = quantile(known.size - 1, confidence) * float(known.std(ddof=1)) / math.sqrt(known.size)
     return Interval(mean, mean - half, mean + half, known.size)
 
 
@@ -146,7 +141,7 @@ def paired_effect(groups: Sequence[ArrayLike]) -> Effect:
     if change.known:
         half = max((change.high - change.low) / 2, tiny)
         change = Interval(change.estimate, change.estimate - half, change.estimate + half, change.n)
-        error = half / _quantile(change.n - 1, CONFIDENCE)
+        error = half / quantile(change.n - 1, CONFIDENCE)
         p = 2 * float(special.stdtr(change.n - 1, -abs(change.estimate) / error)) if error > 0 else 1.0
     before, after = units.mean(axis=0)
     higher = int(np.sum(every[:, 1] > every[:, 0]))
@@ -154,7 +149,7 @@ def paired_effect(groups: Sequence[ArrayLike]) -> Effect:
 
 
 def _finite_pairs(group: ArrayLike) -> Array:
-    pairs = np.asarray(group, float).reshape(-1, 2)
+    pairs: Array = np.asarray(group, float).reshape(-1, 2)
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
@@ -167,7 +162,7 @@ def holm(p: ArrayLike) -> Array:
     [0.03, 0.06, 0.06]
     """
     given = np.asarray(p, float)
-    result = np.full(given.shape, math.nan)
+    result: Array = np.full(given.shape, math.nan)
     places = np.flatnonzero(np.isfinite(given))
     order = places[np.argsort(given[places], kind="stable")]
     result[order] = np.minimum(np.maximum.accumulate(given[order] * np.arange(len(order), 0, -1)), 1.0)
@@ -188,7 +183,7 @@ def pareto_front(points: ArrayLike, maximize: tuple[bool, bool] = (False, False)
         maximize: whether more is better, for each coordinate.
     """
     known = np.asarray(points, float).reshape(-1, 2) * np.where(maximize, -1.0, 1.0)
-    front = np.isfinite(known).all(axis=1)
+    front: NDArray[np.bool_] = np.isfinite(known).all(axis=1)
     if not front.any():
         return front
     firsts, group = np.unique(known[front, 0], return_inverse=True)
@@ -198,98 +193,3 @@ def pareto_front(points: ArrayLike, maximize: tuple[bool, bool] = (False, False)
     before = np.concatenate([[math.inf], np.minimum.accumulate(lowest)[:-1]])
     front[front] = (seconds == lowest[group]) & (lowest < before)[group]
     return front
-
-
-@dataclass(frozen=True)
-class Stability:
-    """How firmly a ranking stands.
-
-    Attributes:
-        winner: the row with the best mean.
-        stays: the chance that another set of as many seeds names the same one.
-        chances: of each row to be named.
-    """
-
-    winner: int
-    stays: float
-    chances: Array
-
-
-def rank_stability(values: ArrayLike, *, maximize: bool = False, draws: int = _DRAWS, seed: int = 0) -> Stability:
-    """Return how often another set of seeds would name another winner: a bootstrap over seeds (Efron, 1979).
-
-    Seeds are drawn for all rows together, so that what a seed does to every row alike moves no rank. The means found
-    are themselves off by their seeds, and so will another set's be: to each mean the deviation of two independent
-    draws is added, one for either; a single one would call rankings more stable than they are. Residuals are widened by
-    sqrt(n / (n - 1)), since about its own mean a sample lies closer than about the true one (Davison and Hinkley,
-    1997, section 2.7).
-
-    Args:
-        values: (rows, seeds); NaN where a row lacks a seed.
-        maximize: whether more is better.
-        draws: of the bootstrap.
-        seed: of the draws.
-
-    Raises:
-        ValueError: a row has fewer than two finite values, which show no spread.
-    """
-    known = np.atleast_2d(np.asarray(values, float)) * (-1.0 if maximize else 1.0)
-    there = np.isfinite(known)
-    n = there.sum(axis=1)
-    if not n.size or n.min() < _TWO:
-        fewest = n.min() if n.size else 0
-        raise ValueError(f"a row has {fewest} finite values, expected at least 2: leave such rows out")
-    means = np.where(there, known, 0.0).sum(axis=1) / n
-    residuals = np.where(there, known - means[:, None], 0.0) * np.sqrt(n / (n - 1))[:, None]
-    rng = np.random.default_rng(seed)
-    moved = means + _deviations(residuals, there, draws, rng) + _deviations(residuals, there, draws, rng)
-    winner = int(means.argmin())
-    chances = np.bincount(moved.argmin(axis=1), minlength=len(means)) / draws
-    return Stability(winner, float(chances[winner]), chances)
-
-
-def _deviations(residuals: Array, there: NDArray[np.bool_], draws: int, rng: np.random.Generator) -> Array:
-    """Return how far the means of resampled seeds lie from those found, (draws, rows)."""
-    seeds = residuals.shape[1]
-    counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws).astype(float)
-    return np.asarray(counts @ residuals.T / np.maximum(counts @ there.T.astype(float), 1.0))
-
-
-def seeds_needed(differences: ArrayLike, *, power: float = _POWER, level: float = LEVEL) -> int | None:
-    """Return how many seeds in all would settle a paired comparison, if the difference is what it seems.
-
-    The smallest n at which the paired t test finds an effect of d = mean / sd with the asked power (Cohen, 1988):
-    P(|T| > t(n-1)) where T is noncentral t with n-1 degrees of freedom and noncentrality d sqrt(n). As d is estimated,
-    and for the best of many overestimated, the answer is an order of magnitude.
-
-    Args:
-        differences: one a seed.
-        power: the chance to settle it.
-        level: of the two-sided test.
-
-    Returns:
-        None where two or more differences do not tell d, or more than 10,000 seeds would be needed.
-    """
-    known = np.asarray(differences, float).ravel()
-    if known.size < _TWO or not np.isfinite(known).all():
-        return None
-    sd, mean = float(known.std(ddof=1)), abs(float(known.mean()))
-    if mean <= _SAME * float(np.abs(known).max()):
-        return None
-    size = mean / sd if sd > 0 else math.inf
-    if _found(size, _MOST_SEEDS, level) < power:
-        return None
-    low, high = 1, _MOST_SEEDS  # power grows with n: low is too few, high is enough
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _found(size, middle, level) >= power else (middle, high)
-    return high
-
-
-def _found(size: float, n: int, level: float) -> float:
-    """Return the power of the two-sided paired t test of n differences with mean over deviation `size`."""
-    noncentral, critical = size * math.sqrt(n), _quantile(n - 1, 1 - level)
-    if noncentral > _CERTAIN:
-        return 1.0 if n > _TWO else 2 * float(special.ndtr(noncentral / critical)) - 1
-    inside = special.nctdtr(n - 1, noncentral, critical) - special.nctdtr(n - 1, noncentral, -critical)
-    return 1 - float(inside)

@@ -98,7 +98,7 @@ def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:
     for name in numbers:
         # Where some seeds have the number and one has NaN the mean is NaN; where no seed has it, it does not apply.
         values = used[name].to_numpy(dtype=float)
-        known = [] if np.isnan(values).all() else values
+        known: list[float] = [] if np.isnan(values).all() else values.tolist()
         found, interval = spread(known), mean_interval(known)
         row |= {f"{name}_mean": found.mean, f"{name}_sd": found.sd}
         row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -126,21 +126,24 @@ class _Design:
         higher_freedom = len(self._weights) - rank
         error = (seed, seed_freedom) if seed_freedom else (full, higher_freedom)
         found = {names: self._added(names, full, rank) for names in self.terms}
-        axes, pairs = [], []
+        axes: list[Share] = []
+        pairs: list[Share] = []
         for names, (squares, freedom) in found.items():
             share = squares / total if freedom else math.nan
             kind: Kind = "axis" if len(names) == 1 else "interaction"
+            if kind == "interaction" and not freedom:
+                continue  # of a setting that applies to one level only, or of axes that vary together
             (axes if kind == "axis" else pairs).append(
                 Share(names, kind, freedom, share, _p((squares, freedom), error))
             )
-        pairs.sort(key=lambda one: -one.share if math.isfinite(one.share) else 1.0)
+        pairs.sort(key=lambda one: -one.share)
         rest = total - seed - full - math.fsum(squares for squares, _ in found.values())
         return [
             *axes,
             *pairs,
             Share((), "higher", higher_freedom, full / total, _p((full, higher_freedom), error)),
             Share((), "seed", seed_freedom, seed / total if seed_freedom else math.nan, math.nan),
-            Share((), "shared", 0, rest / total, math.nan),
+            Share((), "shared", 0, rest / total if abs(rest) > _RANK * total else 0.0, math.nan),
         ]
 
     def _added(self, names: tuple[str, ...], full: float, rank: int) -> tuple[float, int]:

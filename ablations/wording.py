@@ -76,7 +76,7 @@ def _rivals(order: Sequence[Configuration], name: str) -> list[str]:
     if not near:
         return [f"It is told from {'each of ' if len(judged) > 1 else ''}{rest}{more}."]
     of = f"{near} of " if len(judged) > 1 else ""
-    return [f"Its seeds do not tell it from {of}{rest}{more}{_smallest(judged)}."]
+    return [f"Its seeds do not tell it from {of}{rest}{more}{_smallest(judged) if near == len(judged) else ''}."]
 
 
 def _smallest(effects: Sequence[Effect]) -> str:

@@ -9,12 +9,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ablations.statistics import CONFIDENCE, corrected, mean_interval, paired_effect, rank_stability, seeds_needed
+from ablations.ranking import rank_stability, seeds_needed
+from ablations.statistics import CONFIDENCE, corrected, mean_interval, paired_effect
 from ablations.variance import variance_shares
 
 __all__ = [
@@ -79,13 +81,13 @@ def bootstrap_coverage(kind: str, n: int, method: str, repeats: int, seed: int =
 
 
 def _resampled(values: Array, method: str, rng: np.random.Generator) -> tuple[Array, Array]:
-    found = stats.bootstrap(
+    found: Any = stats.bootstrap(
         (values,),
         np.mean,
         axis=-1,
         n_resamples=_RESAMPLES,
         confidence_level=CONFIDENCE,
-        method=method,
+        method=cast("Literal['percentile', 'BCa']", method),
         random_state=rng,
     ).confidence_interval
     return np.asarray(found.low), np.asarray(found.high)
