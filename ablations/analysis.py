@@ -51,8 +51,8 @@ def analysis_tables(grid: Grid, baseline: Mapping[str, object]) -> list[TableVie
 def _effect_columns(names: Sequence[str]) -> list[Column]:
     columns = []
     for place, name in enumerate(names):
-        columns.append(Column(f"{name}_change", f"{quantity(name).label}, change", rank=1 + place))
-        columns.append(Column(f"{name}_verdict", "verdict (p)", numeric=False, rank=1 + place))
+        columns.append(Column(f"{name}_change", f"{quantity(name).label}, change", rank=2 + 2 * place))
+        columns.append(Column(f"{name}_verdict", "verdict (p)", numeric=False, rank=1 + 2 * place))
     return columns
 
 
@@ -196,9 +196,9 @@ def _factors(grid: Grid, known: Sequence[Configuration]) -> dict[str, list[str |
 
 def _source(key: tuple[str, ...], kind: str, *, one_seed: bool) -> str:
     if kind == "higher":
-        return "three settings or more together" + (", and the seed" if one_seed else "")
+        return "three or more together" if not one_seed else "three or more, and seed"
     if kind == "seed":
         return "seed"
     if kind == "shared":
-        return "settings that vary together"
+        return "varying together"
     return clean(" × ".join(axis_label(axis) for axis in key))  # noqa: RUF001 - the sign of an interaction

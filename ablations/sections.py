@@ -109,7 +109,14 @@ class TableView:
             letters: of the narrow type that tables are set in.
             printable: how a text is spelt where the type lacks letters; its length is what counts.
         """
-        cut = [tuple(replace(cell, text=shorten(printable(cell.text), _CUT)) for cell in row) for row in self.rows]
+        cut = [
+            tuple(
+                # A number that is cut would be another one.
+                replace(cell, text=printable(cell.text) if column.numeric else shorten(printable(cell.text), _CUT))
+                for column, cell in zip(self.columns, row, strict=True)
+            )
+            for row in self.rows
+        ]
         labels = [shorten(printable(column.label), _CUT) for column in self.columns]
         texts = [[row[place].text for row in cut] for place in range(len(labels))]
         widths = [

@@ -80,7 +80,7 @@ def rank_table(grid: Grid, known: Sequence[Configuration], place: int) -> TableV
         Column("stays", "same best with other seeds", rank=1),
         Column("rival", "most likely instead", numeric=False, rank=9),
         Column("seeds", "shared seeds", rank=4),
-        Column("more", "seeds still needed", rank=2),
+        Column("more", "seeds still needed", rank=1),
     ]
     note = (
         "Same best: how often another set of as many seeds would name it too (bootstrap over seeds, both sets' chance "
@@ -109,8 +109,8 @@ def _rank_row(grid: Grid, known: Sequence[Configuration], name: str) -> tuple[Ce
         chances = np.delete(stability.chances, stability.winner)
         if chances.size and chances.max() > 0:
             likely = [one for index, one in enumerate(judged) if index != stability.winner][int(chances.argmax())]
-            rival = f"{grid.label(likely)} ({share_text(float(chances.max()))})"
-    texts = [quantity(name).label, grid.label(first), grid.label(second)]
+            rival = f"{grid.label(likely, short=True)} ({share_text(float(chances.max()))})"
+    texts = [quantity(name).label, grid.label(first, short=True), grid.label(second, short=True)]
     label, best_text, second_text = (Cell(text, text) for text in texts)
     interval = mean_interval(first.values(name))
     return (

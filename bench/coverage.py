@@ -203,7 +203,7 @@ def _lines(repeats: int) -> Iterator[str]:
 
 def _promises(repeats: int) -> Iterator[str]:
     for configurations, seeds in ((1, 5), (1, 10), (6, 2), (12, 3)):
-        where = f"{configurations} configurations, {seeds} seeds"
+        where = f"{configurations} configuration{'s' * (configurations > 1)}, {seeds} seeds"
         held = paired_coverage(configurations, seeds, repeats)
         yield f"| a paired effect's interval holds it | {where} | 95 % | {100 * held:.1f} % |"
     for correct in (True, False):

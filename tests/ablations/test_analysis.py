@@ -125,7 +125,7 @@ def test_variance_names_the_axis_that_matters() -> None:
     }
     assert max(shares, key=lambda source: shares[source]) == "model"
     assert "latent size × KL weight" in found  # noqa: RUF001
-    assert list(found)[-2:] == ["seed", "settings that vary together"]
+    assert list(found)[-2:] == ["seed", "varying together"]
     assert found["model"]["p_0"] == "< 0.001"
 
 
