@@ -86,8 +86,11 @@ def _correct(rows: Sequence[Mapping[str, Effect]]) -> list[dict[str, Effect]]:
 def _against_baseline(
     grid: Grid, known: Sequence[Configuration], baseline: Mapping[str, object], place: int
 ) -> TableView | None:
-    others = [one for one in known if baseline and not is_baseline(one, baseline)]
-    found = [(one, other) for one in others if (other := counterpart(known, one, baseline, strict=True))]
+    if not baseline:
+        return None
+    own = [one for one in known if is_baseline(one, baseline)]
+    others = [one for one in known if not is_baseline(one, baseline)]
+    found = [(one, other) for one in others if (other := counterpart(own, one, baseline, strict=True))]
     names = measured_names(others)
     if not found or not names:
         return None

@@ -111,19 +111,28 @@ class _Design:
     """Weighted least squares of the configurations' means on subsets of the terms."""
 
     def __init__(self, terms: Mapping[tuple[str, ...], Array], weights: Array, means: Array) -> None:
-        self.terms, self._weights, self._target = terms, weights, weights * means
+        self.terms = terms
+        parts = [np.ones((len(weights), 1)), *terms.values()]
+        ends = np.cumsum([part.shape[1] for part in parts]).tolist()
+        self._places = {name: range(*ends[place : place + 2]) for place, name in enumerate(terms)}
+        columns, target = np.hstack(parts) * weights[:, None], weights * means
+        # Every model is solved from these products: many configurations cost no more than few.
+        self._products, self._aim, self._squares = columns.T @ columns, columns.T @ target, float(target @ target)
+        self._rows = len(weights)
 
     def residual(self, names: Sequence[tuple[str, ...]]) -> tuple[float, int]:
         """Return the residual sum of squares and the rank of a model with an intercept and these terms."""
-        columns = np.column_stack([np.ones(len(self._weights)), *(self.terms[name] for name in names)])
-        columns = columns * self._weights[:, None]
-        solution, _, rank, _ = np.linalg.lstsq(columns, self._target, rcond=_RANK)
-        return float(((self._target - columns @ solution) ** 2).sum()), int(rank)
+        chosen = [0, *(place for name in names for place in self._places[name])]
+        sizes, vectors = np.linalg.eigh(self._products[np.ix_(chosen, chosen)])
+        kept = sizes > _RANK * sizes[-1]
+        explained = float(((vectors.T @ self._aim[chosen])[kept] ** 2 / sizes[kept]).sum())
+        left = self._squares - explained
+        return (left if left > _RANK**1.5 * self._squares else 0.0), int(kept.sum())
 
     def shares(self, seed: float, seed_freedom: int, total: float) -> list[Share]:
         """Return every source's share; `seed` and `total` are sums of squares."""
         full, rank = self.residual(list(self.terms))
-        higher_freedom = len(self._weights) - rank
+        higher_freedom = self._rows - rank
         error = (seed, seed_freedom) if seed_freedom else (full, higher_freedom)
         found = {names: self._added(names, full, rank) for names in self.terms}
         axes: list[Share] = []
