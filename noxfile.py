@@ -201,6 +201,13 @@ def scaling(session: nox.Session) -> None:
 
 
 @nox.session
+def coverage(session: nox.Session) -> None:
+    """Simulate what the report's intervals and verdicts keep of what they promise: nox -s coverage [-- OPTIONS]."""
+    with_project(session)
+    session.run("python", "-m", "bench.coverage", *session.posargs)
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (needs uv)."""
     check_python(session)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from ablations.characters import visible
 from ablations.quantities import axis_label, quantity
+from ablations.statistics import Interval
 
 __all__ = [
     "ABSENT",
@@ -19,7 +20,9 @@ __all__ = [
     "clean",
     "count",
     "percent",
+    "probability",
     "setting",
+    "share_text",
     "shorten",
     "spread",
     "value_text",
@@ -36,6 +39,7 @@ _MAX_DECIMALS = 8
 _ROUNDING = 1e-6
 _EXACT = 6  # powers of ten below a number at which what spreads is rounding
 _NONE: Mapping[str, Iterable[float]] = MappingProxyType({})
+_LOWEST_P = 1e-3
 _SHORT = {"latent_dim": "latent", "kl_weight": "KL", "ssim_weight": "SSIM", "learning_rate": "rate"}
 
 
@@ -120,6 +124,13 @@ class Formats:
             return mean
         return f"{mean}{NBSP}±{NBSP}{self.number(name, of.sd)}"
 
+    def interval(self, name: str, of: Interval, *, sign: bool = False) -> str:
+        """Return `mean (low to high)`, or the mean alone where there is no interval."""
+        mean = self.number(name, of.estimate if of.n else None, sign=sign)
+        if not of.known:
+            return mean
+        return f"{mean} ({self.number(name, of.low, sign=sign)} to {self.number(name, of.high, sign=sign)})"
+
     def with_unit(self, name: str, of: Spread | float) -> str:
         """Return the number (or spread) with its unit."""
         text = self.spread(name, of) if isinstance(of, Spread) else self.number(name, of)
@@ -139,6 +150,30 @@ def percent(part: float, whole: float, *, sign: bool = True) -> str:
     change = change if sign else abs(change)
     decimals = 0 if abs(change) >= 10 else 1  # noqa: PLR2004 - two significant digits
     return f"{change:{'+' if sign else ''},.{decimals}f}".replace("-", _MINUS) + f"{NBSP}%"
+
+
+def probability(p: float) -> str:
+    """Return a p-value with two significant digits.
+
+    >>> probability(0.0321), probability(1e-9)
+    ('0.032', '< 0.001')
+    """
+    if not math.isfinite(p):
+        return ABSENT
+    return "< 0.001" if p < _LOWEST_P else f"{p:.2g}"
+
+
+def share_text(share: float) -> str:
+    r"""Return a share in percent, of a whole that is none other.
+
+    >>> share_text(0.25)
+    '25\xa0%'
+    """
+    if not math.isfinite(share):
+        return ABSENT
+    percents = _PERCENT_WHOLE * share
+    decimals = 0 if abs(percents) >= 10 else 1  # noqa: PLR2004 - two significant digits
+    return f"{percents:.{decimals}f}".replace("-", _MINUS) + f"{NBSP}%"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ablations import latex as tex
+from ablations.analysis import analysis_tables
 from ablations.characters import visible
 from ablations.configurations import Grid
 from ablations.figures import Drawn, LeftOut, Loaders, draw
@@ -178,9 +179,10 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "seeds_note": seeds_note(grid),
         "failures": failures(source.records),
         "skips": skips(source.records),
-        "answers": answer(grid, source.baseline),
+        "answers": answer(grid, source.baseline, source.history),
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),
+        "analyses": analysis_tables(grid, source.baseline),
         "trial_table": trial_table(grid, source.records, source.stale),
         "provenance": provenance(source.records, source.runs),
     }
@@ -259,6 +261,7 @@ def _tables(content: Mapping[str, Any]) -> list[TableView]:
 def _latex(content: Mapping[str, Any]) -> str:
     printed = {
         "summaries": [table.narrow(_LETTERS, tex.printable) for table in content["summaries"]],
+        "analyses": [table.narrow(_LETTERS, tex.printable) for table in content["analyses"]],
         "trial_table": content["trial_table"].narrow(_LETTERS, tex.printable),
         "listing": tex.listing(content["spec_text"]),
     }

@@ -10,7 +10,18 @@ from ablations.formatting import ABSENT, clean, count, percent, shorten, value_t
 from ablations.quantities import FLOOR, axis_label, order, quantity
 from ablations.records import SKIPPED, Record
 
-__all__ = ["Cell", "Column", "TableView", "failures", "skips", "summary_tables", "trial_table"]
+__all__ = [
+    "Cell",
+    "Column",
+    "TableView",
+    "axis_cells",
+    "axis_columns",
+    "failures",
+    "skips",
+    "sortable",
+    "summary_tables",
+    "trial_table",
+]
 
 _PRIORITY = (
     "mse",
@@ -93,7 +104,14 @@ class TableView:
             letters: of the narrow type that tables are set in.
             printable: how a text is spelt where the type lacks letters; its length is what counts.
         """
-        cut = [tuple(replace(cell, text=shorten(printable(cell.text), _CUT)) for cell in row) for row in self.rows]
+        cut = [
+            tuple(
+                # A number that is cut would be another one.
+                replace(cell, text=printable(cell.text) if column.numeric else shorten(printable(cell.text), _CUT))
+                for column, cell in zip(self.columns, row, strict=True)
+            )
+            for row in self.rows
+        ]
         labels = [shorten(printable(column.label), _CUT) for column in self.columns]
         texts = [[row[place].text for row in cut] for place in range(len(labels))]
         widths = [
@@ -127,8 +145,7 @@ def _summary_table(grid: Grid, dataset: str, place: int) -> TableView:
     present = {name for one in rows for trial in one.trials for name in measured(trial)}
     names = order(present)
     axes = list(grid.varying)
-    columns = [Column(axis, axis_label(axis), _is_numeric(rows, axis)) for axis in axes]
-    columns = columns or [Column("model", "model", numeric=False)]
+    columns = axis_columns(grid, rows)
     if "sigma" in names:
         after = axes.index("kl_weight") + 1 if "kl_weight" in axes else len(columns)
         columns.insert(after, _number_column("sigma"))
@@ -156,6 +173,22 @@ def _summary_table(grid: Grid, dataset: str, place: int) -> TableView:
     )
 
 
+def axis_columns(grid: Grid, rows: Sequence[Configuration]) -> list[Column]:
+    """Return the columns that tell configurations apart: the axes that vary, or else the model."""
+    columns = [Column(axis, axis_label(axis), _is_numeric(rows, axis)) for axis in grid.varying]
+    return columns or [Column("model", "model", numeric=False)]
+
+
+def axis_cells(grid: Grid, one: Configuration) -> list[Cell]:
+    """Return a configuration's cells in the columns of `axis_columns`."""
+    return [_axis_cell(one, axis) for axis in grid.varying or ["model"]]
+
+
+def _axis_cell(one: Configuration, axis: str) -> Cell:
+    value = one.axes.get(axis, one.model if axis == "model" else None)
+    return Cell(clean(value_text(value)), sortable(value))
+
+
 def _summary_cell(grid: Grid, one: Configuration, column: Column, winners: Mapping[str, set[int]]) -> Cell:
     name = column.key
     if name == "n":
@@ -165,12 +198,11 @@ def _summary_cell(grid: Grid, one: Configuration, column: Column, winners: Mappi
     if name == "against_floor":
         text = percent(one.mean("mse"), one.mean(FLOOR))
         share = one.mean("mse") / one.mean(FLOOR) if text else math.nan
-        return Cell(text or ABSENT, _sortable(share))
+        return Cell(text or ABSENT, sortable(share))
     if name in one.axes or name == "model":
-        value = one.axes.get(name, one.model)
-        return Cell(clean(value_text(value)), _sortable(value))
+        return _axis_cell(one, name)
     found = one.spread(name)
-    return Cell(grid.formats.spread(name, found), _sortable(found.mean), best=id(one) in winners.get(name, set()))
+    return Cell(grid.formats.spread(name, found), sortable(found.mean), best=id(one) in winners.get(name, set()))
 
 
 def _winners(rows: Sequence[Configuration], name: str) -> set[int]:
@@ -205,9 +237,9 @@ def _trial_cell(grid: Grid, record: Record, key: str, stale: Collection[str]) ->
         return Cell(text, text)
     if key in record.axes or key in {"dataset", SEED}:
         value = record.axes.get(key)
-        return Cell(clean(value_text(value)), _sortable(value))
+        return Cell(clean(value_text(value)), sortable(value))
     value = measured(record).get(key)
-    return Cell(grid.formats.number(key, value), _sortable(value))
+    return Cell(grid.formats.number(key, value), sortable(value))
 
 
 def failures(records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -248,7 +280,8 @@ def _is_numeric(rows: Iterable[Configuration], axis: str) -> bool:
     return all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values)
 
 
-def _sortable(value: object) -> str:
+def sortable(value: object) -> str:
+    """Return what sorting compares: a number with all digits, or text without case; "" sorts last."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return repr(float(value)) if math.isfinite(value) else ""
     return "" if value is None else clean(value_text(value)).casefold()

@@ -12,18 +12,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ablations.characters import visible
 from ablations.configurations import SEED, measured
 from ablations.formatting import spread
 from ablations.quantities import order
 from ablations.records import INTERRUPTED, SKIPPED, Record
+from ablations.statistics import mean_interval
 
-__all__ = ["CONFIDENCE", "csv_text", "summary", "table", "write", "write_atomically"]
-
-CONFIDENCE = 0.95
-"""Of the intervals for a mean over seeds: Student's t, two-sided."""
+__all__ = ["csv_text", "summary", "table", "write", "write_atomically"]
 
 _TEXT = ("status", "reason", "trial", "digest", "code", "git", "started", "finished")
 _BEFORE = ("status", "reason", "stale")
@@ -101,12 +98,10 @@ def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:
     for name in numbers:
         # Where some seeds have the number and one has NaN the mean is NaN; where no seed has it, it does not apply.
         values = used[name].to_numpy(dtype=float)
-        found = spread([] if np.isnan(values).all() else values)
-        half = math.nan
-        if found.n > 1:
-            half = float(stats.t.ppf((1 + CONFIDENCE) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
+        known: list[float] = [] if np.isnan(values).all() else values.tolist()
+        found, interval = spread(known), mean_interval(known)
         row |= {f"{name}_mean": found.mean, f"{name}_sd": found.sd}
-        row |= {f"{name}_low": found.mean - half, f"{name}_high": found.mean + half}
+        row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
     return row
 
 

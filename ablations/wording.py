@@ -3,25 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ablations.configurations import Configuration, Grid, best, ranked
-from ablations.effects import Effect, contrasts
-from ablations.formatting import Spread, clean, count, percent, value_text
+from ablations.diagnosis import History, diagnosis
+from ablations.formatting import clean, count, percent, probability
+from ablations.pairs import counterpart, is_baseline, paired
+from ablations.phrases import Statement, difference, with_seeds
 from ablations.quantities import FLOOR, MAIN, axis_label, quantity
+from ablations.statistics import Effect, corrected, paired_effect
 
-__all__ = ["Answer", "Statement", "answer", "difference", "seeds_note"]
+__all__ = ["Answer", "Statement", "answer", "seeds_note"]
 
-_FEW_SEEDS = 5
-_LEVELS = 4
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One finding: a few words that name it, and the sentences that carry the numbers."""
-
-    lead: str
-    text: str
+_ROUGH, _FEW = 2, 5
 
 
 @dataclass(frozen=True)
@@ -32,8 +25,14 @@ class Answer:
     statements: tuple[Statement, ...]
 
 
-def answer(grid: Grid, baseline: Mapping[str, object]) -> list[Answer]:
-    """Answer the study's question for each data set, from finished trials alone."""
+def answer(grid: Grid, baseline: Mapping[str, object], history: History | None = None) -> list[Answer]:
+    """Answer the study's question for each data set, from finished trials alone.
+
+    Args:
+        grid: the configurations.
+        baseline: settings of those that others are held against; may be empty.
+        history: how to get at a trial's curves; without it nothing is said about the length of training.
+    """
     answers = []
     for dataset in grid.datasets:
         known = grid.within(dataset)
@@ -42,32 +41,10 @@ def answer(grid: Grid, baseline: Mapping[str, object]) -> list[Answer]:
             answers.append(Answer(clean(dataset), (nothing,)))
             continue
         statements = [found for name in MAIN if (found := _best(grid, known, name, baseline))]
-        statements += [found for found in (_sizes(grid, known), _weights(grid, known), _ssim(grid, known)) if found]
-        statements += [found for found in (_cost(grid, known, baseline),) if found]
+        statements += [found for found in (_sizes(grid, known),) if found]
+        statements += diagnosis(grid, known, baseline, history)
         answers.append(Answer(clean(dataset), tuple(statements)))
     return answers
-
-
-def difference(grid: Grid, name: str, one: Configuration, other: Configuration) -> str:
-    """Say how far one configuration is from another in a metric, and whether that exceeds the seeds' spread.
-
-    The spread of a difference between two runs is the root of the summed variances over the seeds.
-    """
-    mine, theirs = one.spread(name), other.spread(name)
-    gap = mine.mean - theirs.mean
-    share = percent(mine.mean, theirs.mean)
-    size = f"{grid.formats.number(name, gap, sign=True)}{f' ({share})' if share else ''}"
-    return f"{size}, {_resolved(gap, mine, theirs)}"
-
-
-def _resolved(gap: float, mine: Spread, theirs: Spread) -> str:
-    if math.isnan(mine.sd) or math.isnan(theirs.sd):
-        return "with a spread over seeds that one seed cannot show"
-    return "within the seeds' spread" if abs(gap) <= math.hypot(mine.sd, theirs.sd) else "more than the seeds' spread"
-
-
-def _with_seeds(grid: Grid, name: str, of: Spread) -> str:
-    return f"{grid.formats.with_unit(name, of)}, {count(of.n, 'seed')}"
 
 
 def _best(grid: Grid, known: Sequence[Configuration], name: str, baseline: Mapping[str, object]) -> Statement | None:
@@ -77,7 +54,7 @@ def _best(grid: Grid, known: Sequence[Configuration], name: str, baseline: Mappi
     what = quantity(name)
     first = order[0]
     word = "Highest" if what.better == "higher" else "Lowest"
-    text = [f"{grid.label(first)}: {_with_seeds(grid, name, first.spread(name))}."]
+    text = [f"{grid.label(first)}: {with_seeds(grid, name, first.spread(name))}."]
     text += _rivals(order, name)
     text += _against_baseline(grid, known, first, name, baseline)
     if name == "mse":
@@ -86,35 +63,26 @@ def _best(grid: Grid, known: Sequence[Configuration], name: str, baseline: Mappi
 
 
 def _rivals(order: Sequence[Configuration], name: str) -> list[str]:
+    """Say from how many others the best is told: paired by seed, corrected for their number."""
     if len(order) == 1:
         return ["No other configuration has this metric."]
-    mine = order[0].spread(name)
-    others = [one.spread(name) for one in order[1:]]
-    if math.isnan(mine.sd) or all(math.isnan(other.sd) for other in others):
+    effects = corrected([paired_effect([paired(order[0], other, name)]) for other in order[1:]])
+    judged = [effect for effect in effects if effect.change.known]
+    if not judged:
         return ["With one seed the spread is not known, so that the order of close configurations is not either."]
-    judged = [other for other in others if not math.isnan(other.sd)]
-    near = sum(abs(mine.mean - other.mean) <= math.hypot(mine.sd, other.sd) for other in judged)
-    rest = count(len(judged), "other configuration")
-    more = " with two or more seeds" if len(judged) < len(others) else ""
-    verb = "are" if near > 1 else "is"
-    return [f"{near or 'None'} of {rest}{more} {verb} within the seeds' spread of it."]
+    near = sum(not effect.resolved for effect in judged)
+    rest = "the one other configuration" if len(judged) == 1 else f"{len(judged):,} other configurations"
+    more = " with two or more of its seeds" if len(judged) < len(effects) else ""
+    if not near:
+        return [f"It is told from {'each of ' if len(judged) > 1 else ''}{rest}{more}."]
+    of = f"{near} of " if len(judged) > 1 else ""
+    return [f"Its seeds do not tell it from {of}{rest}{more}{_smallest(judged) if near == len(judged) else ''}."]
 
 
-def _is_baseline(one: Configuration, baseline: Mapping[str, object]) -> bool:
-    named = {"dataset": one.dataset, "model": one.model, "latent_dim": one.latent_dim, **one.axes}
-    return all(value_text(named.get(axis)) == value_text(value) for axis, value in baseline.items())
-
-
-def _counterpart(
-    known: Sequence[Configuration], one: Configuration, name: str, baseline: Mapping[str, object]
-) -> Configuration | None:
-    """Return the baseline configuration that shares the most settings with `one`; of equals the best."""
-    matching = ranked((other for other in known if _is_baseline(other, baseline)), name)
-
-    def shared(other: Configuration) -> int:
-        return sum(value_text(other.axes.get(axis)) == value_text(value) for axis, value in one.axes.items())
-
-    return max(matching, key=shared, default=None)
+def _smallest(effects: Sequence[Effect]) -> str:
+    """Return what a reader of 'cannot be told' asks next."""
+    lowest = min((effect.adjusted for effect in effects), default=math.nan)
+    return f" (smallest p = {probability(lowest)})".replace("= <", "<")
 
 
 def _against_baseline(
@@ -122,16 +90,16 @@ def _against_baseline(
 ) -> list[str]:
     if not baseline:
         return []
-    if _is_baseline(first, baseline):
-        rest = best((one for one in known if not _is_baseline(one, baseline)), name)
+    if is_baseline(first, baseline):
+        rest = best((one for one in known if not is_baseline(one, baseline)), name)
         if rest is None:
             return ["It belongs to the baseline; nothing else finished."]
         gap = difference(grid, name, rest, first)
         return [f"It belongs to the baseline; the best of the others, {grid.label(rest)}, differs by {gap}."]
-    other = _counterpart(known, first, name, baseline)
+    other = counterpart(known, first, baseline, name=name)
     if other is None:
         return ["No trial of the baseline finished with this metric."]
-    theirs = f"{grid.label(other)}: {_with_seeds(grid, name, other.spread(name))}"
+    theirs = f"{grid.label(other)}: {with_seeds(grid, name, other.spread(name))}"
     return [f"Against the baseline at the nearest settings ({theirs}): {difference(grid, name, first, other)}."]
 
 
@@ -142,12 +110,15 @@ def _against_floor(grid: Grid, first: Configuration) -> list[str]:
     mine = first.mean("mse")
     side = "below" if mine < floor.mean else "above"
     share = percent(mine, floor.mean, sign=False)
-    if abs(mine - floor.mean) <= first.spread("mse").sd:
-        verdict = "within the seeds' spread of"
+    effect = paired_effect([[(floor.mean, value) for value in first.values("mse")]])
+    if not effect.change.known:
+        told = f"{'better' if mine < floor.mean else 'no better'}, in this one trial, than"
+    elif effect.resolved:
+        told = f"{'better' if mine < floor.mean else 'worse'} than"
     else:
-        verdict = "better than" if mine < floor.mean else "no better than"
+        told = "which its seeds do not tell from"
     parts = f" with {first.latent_dim} components" if first.latent_dim is not None else " with as many components"
-    return [f"{share} {side} the floor, {verdict} a linear PCA{parts} ({grid.formats.number(FLOOR, floor.mean)})."]
+    return [f"{share} {side} the floor, {told} a linear PCA{parts} ({grid.formats.number(FLOOR, floor.mean)})."]
 
 
 def _sizes(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
@@ -172,96 +143,8 @@ def _sizes(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
     return Statement("Latent size", text)
 
 
-def _weights(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
-    axis = "kl_weight"
-    levels = sorted({float(one.axes[axis]) for one in known if isinstance(one.axes.get(axis), (int, float))})
-    if len(levels) < 2:  # noqa: PLR2004 - nothing to compare
-        return None
-    text = []
-    for low, high in list(pairwise(levels))[:_LEVELS]:
-        effects = contrasts(known, axis, low, high, ("mse", "ssim", "kl"))
-        told = [_effect(grid, name, effect) for name, effect in effects.items() if effect.pairs]
-        if told:
-            text.append(f"From {value_text(low)} to {value_text(high)}, all else equal: {'; '.join(told)}.")
-    top = best(one for one in known if isinstance(one.axes.get(axis), (int, float)))
-    if top is not None:
-        text.append(f"The lowest MSE of a model with a KL term has weight {value_text(top.axes[axis])}.")
-        sigma, error = top.mean("sigma"), top.mean("mse")
-        if math.isfinite(sigma) and math.isfinite(error) and error > 0:
-            implied, left = (grid.formats.number("sigma", value) for value in (sigma, math.sqrt(error)))
-            text.append(
-                f"Read as a Gaussian likelihood, that weight implies pixel noise of standard deviation {implied}, "
-                f"where the model leaves {left} (root MSE).",
-            )
-    return Statement("KL weight", " ".join(text)) if text else None
-
-
-def _ssim(grid: Grid, known: Sequence[Configuration]) -> Statement | None:
-    axis = "ssim_weight"
-    levels = sorted({float(one.axes[axis]) for one in known if isinstance(one.axes.get(axis), (int, float))})
-    if len(levels) < 2:  # noqa: PLR2004 - nothing to compare
-        return None
-    text = []
-    for level in levels[1 : 1 + _LEVELS]:
-        effects = contrasts(known, axis, levels[0], level, ("ssim", "mse", "knn_accuracy"))
-        told = [_effect(grid, name, effect) for name, effect in effects.items() if effect.pairs]
-        if not told:
-            continue
-        verdict = _verdict(effects)
-        text.append(
-            f"Weight {value_text(level)} against {value_text(levels[0])}, all else equal: {'; '.join(told)}. {verdict}"
-        )
-    return Statement("SSIM term", " ".join(text)) if text else None
-
-
-def _verdict(effects: Mapping[str, Effect]) -> str:
-    helped = [
-        quantity(name).label for name, effect in effects.items() if effect.direction(quantity(name).better) == "better"
-    ]
-    cost = [
-        quantity(name).label for name, effect in effects.items() if effect.direction(quantity(name).better) == "worse"
-    ]
-    if helped and cost:
-        return f"It improved {_listed(helped)} and cost {_listed(cost)}."
-    if helped:
-        return f"It improved {_listed(helped)}; no cost in the others is resolved."
-    if cost:
-        return f"It cost {_listed(cost)}; no gain is resolved."
-    return "Neither a gain nor a cost is resolved by these pairs."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _effect(grid: Grid, name: str, effect: Effect) -> str:
-    what = quantity(name)
-    change = grid.formats.number(name, effect.mean, sign=True) + (f" {what.unit}" if what.unit else "")
-    share = percent(effect.after, effect.before)
-    lower = f"higher in {effect.higher} of {count(effect.pairs, 'pair')}"
-    unsure = "" if effect.resolved else ", not resolved"
-    return f"{what.label} {change}{f' ({share})' if share else ''}, {lower}{unsure}"
-
-
-def _cost(grid: Grid, known: Sequence[Configuration], baseline: Mapping[str, object]) -> Statement | None:
-    first = best(known)
-    seconds = "train_seconds"
-    if first is None or not first.spread(seconds).n:
-        return None
-    text = f"The configuration with the lowest MSE trained in {_with_seeds(grid, seconds, first.spread(seconds))}"
-    if first.spread("parameters").n:
-        text += f", with {grid.formats.number('parameters', first.mean('parameters'))} parameters"
-    text += "."
-    other = _counterpart(known, first, "mse", baseline) if baseline else None
-    if other is not None and other is not first and other.mean(seconds) > 0:
-        ratio = first.mean(seconds) / other.mean(seconds)
-        theirs = grid.formats.with_unit(seconds, other.spread(seconds))
-        text += f" That is {ratio:.2g} times the {theirs} of the baseline at the nearest settings."
-    return Statement("Cost", text)
-
-
 def seeds_note(grid: Grid) -> str:
-    """Say how much weight the number of seeds lets a spread bear; "" where there are enough."""
+    """Say how much weight the number of seeds lets an interval bear; "" where there are enough."""
     numbers = sorted({len(one.trials) for one in grid.configurations if one.trials})
     if not numbers:
         return ""
@@ -270,6 +153,10 @@ def seeds_note(grid: Grid) -> str:
         return f"One {axis} each: no spread is known, and no difference can be told from chance."
     if numbers[0] == 1:
         return f"Some configurations have one finished {axis} only: no spread is known for them."
-    if numbers[0] < _FEW_SEEDS:
+    if numbers[0] == _ROUGH:
+        return (
+            f"{count(numbers[0], axis)} at the fewest: spreads are rough, and intervals of single configurations wide."
+        )
+    if numbers[0] < _FEW:
         return f"{count(numbers[0], axis)} at the fewest: the spreads themselves are rough."
     return ""

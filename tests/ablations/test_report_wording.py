@@ -5,8 +5,8 @@ import math
 import pytest
 
 from ablations.configurations import Grid
-from ablations.effects import contrasts
 from ablations.formatting import Formats, Spread, clean, percent, shorten, value_text
+from ablations.pairs import contrasts
 from ablations.records import Record
 from ablations.wording import Answer, answer, seeds_note
 
@@ -38,28 +38,29 @@ def pair(model: str, *values: float, **axes: object) -> list[Record]:
 def test_a_clear_difference_from_the_baseline_is_said_with_its_size() -> None:
     text = said(pair("dense", 0.0400, 0.0402) + pair("conv", 0.0300, 0.0302), "Lowest MSE per pixel", model="dense")
     assert text.startswith("conv: 0.03010 ± 0.00014, 2 seeds.")
-    assert "−0.01000 (−25 %), more than the seeds' spread" in text  # noqa: RUF001
+    assert "−0.01000 (−25 %), 95 % interval −0.01000 to −0.01000, rough with two seeds: resolved" in text  # noqa: RUF001
     assert "40 % below the floor, better than a linear PCA with 8 components (0.05000)" in text
-    assert "None of 1 other configuration is within the seeds' spread" in text
+    assert "It is told from the one other configuration." in text
 
 
 def test_a_small_difference_is_not_called_one() -> None:
     text = said(pair("dense", 0.0400, 0.0300) + pair("conv", 0.0390, 0.0300), "Lowest MSE per pixel", model="dense")
-    assert "within the seeds' spread" in text
-    assert "more than the seeds' spread" not in text
-    assert "1 of 1 other configuration is within the seeds' spread of it" in text
+    assert "not resolved (p = 0.5)" in text
+    assert ": resolved" not in text
+    assert "Its seeds do not tell it from the one other configuration (smallest p = 0.5)." in text
 
 
 def test_one_seed_claims_no_spread() -> None:
     records = pair("dense", 0.04) + pair("conv", 0.03)
     text = said(records, "Lowest MSE per pixel", model="dense")
-    assert "a spread over seeds that one seed cannot show" in text
-    assert "more than" not in text
+    assert "with an interval that one seed cannot show" in text
+    assert "resolved" not in text
+    assert "40 % below the floor, better, in this one trial, than a linear PCA" in text
     assert "no difference can be told from chance" in seeds_note(Grid.of(records))
 
 
 @pytest.mark.parametrize(
-    ("mse", "verdict"), [(0.06, "20 % above the floor, no better than"), (0.03, "below the floor, better than")]
+    ("mse", "verdict"), [(0.06, "20 % above the floor, worse than"), (0.03, "below the floor, better than")]
 )
 def test_the_floor_is_named(mse: float, verdict: str) -> None:
     assert verdict in said(pair("conv", mse, mse + 1e-5), "Lowest MSE per pixel")
@@ -112,7 +113,7 @@ def test_pairs_need_the_same_settings_and_seed() -> None:
     assert contrasts(grid.configurations, "ssim_weight", 0.0, 1.0, ["mse"])["mse"].pairs == 0
     both = Grid.of([*records, trial(0.025, ssim_weight=1.0, seed=0)])
     effect = contrasts(both.configurations, "ssim_weight", 0.0, 1.0, ["mse"])["mse"]
-    assert (effect.pairs, effect.mean) == (1, pytest.approx(-0.005))
+    assert (effect.pairs, effect.change.estimate) == (1, pytest.approx(-0.005))
     assert not effect.resolved, "one pair has no interval"
 
 
@@ -125,7 +126,8 @@ def test_interval_over_configurations_does_not_count_seeds_twice() -> None:
                 trial(0.1 + gain, latent_dim=latent, ssim_weight=1.0, seed=seed),
             ]
     effect = contrasts(Grid.of(records).configurations, "ssim_weight", 0.0, 1.0, ["mse"])["mse"]
-    assert effect.half == pytest.approx(12.706 * math.sqrt(2 * 0.01**2) / math.sqrt(2), rel=1e-3)
+    half = effect.change.high - effect.change.estimate
+    assert half == pytest.approx(12.706 * math.sqrt(2 * 0.01**2) / math.sqrt(2), rel=1e-3)
 
 
 def test_latent_sizes_end_with_a_warning_at_the_edge() -> None:
