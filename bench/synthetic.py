@@ -4,10 +4,10 @@ Benchmarks and tests of tables and reports read it.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -234,10 +234,38 @@ def _arrays(
         "z_labels": labels[:400],
         "sse_per_image": np.asarray(noise**2 * 64 * rng.random(540), np.float32),
     }
+    arrays |= _explored(decode, z, labels)
     if vae:
         arrays["samples"] = decode(rng.standard_normal((32, z.shape[1])) * z.std(axis=0))
         arrays["kl_per_dimension"] = np.asarray(rng.random(z.shape[1]), np.float32)
     return arrays
+
+
+def _explored(decode: Callable[[np.ndarray], np.ndarray], z: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return decoded points as `vae.evaluation` leaves them, in units of the codes' spread."""
+    size, scale = z.shape[1], z.std(axis=0)
+    values = np.linspace(-3, 3, 9, dtype=np.float32)
+    traversed = np.argsort(-scale)[:8]
+    points = np.repeat(z[None, None, 0], len(traversed), axis=0).repeat(len(values), axis=1)
+    for row, place in enumerate(traversed):
+        points[row, :, place] = values * scale[place]
+    firsts = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
+    ends = np.array(list(combinations(range(10), 2)))
+    share = np.linspace(0, 1, 9)[None, :, None]
+    walks = (1 - share) * z[firsts][ends[:, 0], None] + share * z[firsts][ends[:, 1], None]
+    found = {
+        "labels": labels[:540],
+        "traversals": decode(points),
+        "traversal_values": values,
+        "traversed": traversed,
+        "traversal_kl": np.asarray(np.log1p(scale[traversed] ** 2), np.float32),
+        "class_walks": decode(walks),
+        "class_walk_labels": ends,
+    }
+    if size == 2:  # noqa: PLR2004 - a plane
+        across = np.linspace(-3, 3, 15, dtype=np.float32)
+        found |= {"plane": decode(np.stack(np.meshgrid(across, across), axis=-1) * scale), "plane_values": across}
+    return found
 
 
 def joined(*demos: Demo) -> Demo:

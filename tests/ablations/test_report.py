@@ -12,7 +12,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from ablations import latex, report
+from ablations import latex
+from ablations import page as assembly
 from ablations.report import Rendered, render, templates
 from ablations.tables import csv_text, summary, table
 from vae.errors import VaebenchError
@@ -294,7 +295,7 @@ def test_templates_are_found_in_the_checkout_and_in_the_package(
     package = tmp_path / "site" / "ablations"
     inside = package / "report_templates"
     inside.mkdir(parents=True)
-    monkeypatch.setattr(report, "__file__", str(package / "report.py"))
+    monkeypatch.setattr(assembly, "__file__", str(package / "page.py"))
     with pytest.raises(VaebenchError, match="no report templates"):
         templates()
     (inside / "report.html.j2").touch()

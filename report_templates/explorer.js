@@ -1,0 +1,138 @@
+"use strict";
+// The explorer walks over pictures that were decoded when the report was made: it shows one of them, blends none.
+(() => {
+  const root = document.getElementById("explorer-controls");
+  if (!root) return;
+  const at = (name) => root.querySelector(`[data-part="${name}"]`);
+  const [model, from, to, dimension, across, down] = ["model", "from", "to", "dimension", "across", "down"].map(at);
+  const [picture, map, says] = ["picture", "map", "says"].map(at);
+  const views = Array.from(root.querySelectorAll("input[type=radio]"));
+  const sheets = Array.from(document.querySelectorAll("#explorer-sheets details"), (one) =>
+    Object.fromEntries(
+      Array.from(one.querySelectorAll("img"), (image) => {
+        const { kind, facts, height, width } = image.dataset;
+        return [kind, { image, height: Number(height), width: Number(width), ...JSON.parse(facts) }];
+      }),
+    ),
+  );
+  let kind = "";
+
+  const sheet = () => sheets[model.value][kind];
+  const fill = (select, texts, chosen) => {
+    select.replaceChildren(...texts.map((text, index) => new Option(text, index)));
+    select.selectedIndex = chosen;
+  };
+  const slide = (slider, steps, value) => {
+    slider.max = steps - 1;
+    slider.value = value;
+  };
+
+  // Where the sheet has the picture, and the words for it. A walk back is the walk there, read from its end.
+  const place = () => {
+    const { columns, rows, names } = sheet();
+    const step = Number(across.value);
+    if (kind === "plane") {
+      const row = rows.length - 1 - Number(down.value); // upwards on the slider is upwards in the plane
+      across.setAttribute("aria-valuetext", `z1 = ${columns[step]}`);
+      down.setAttribute("aria-valuetext", `z2 = ${rows[row]}`);
+      return { row, column: step, words: `z1 = ${columns[step]}, z2 = ${rows[row]}` };
+    }
+    if (kind === "walk") {
+      const ends = [Number(from.value), Number(to.value)];
+      const forth = rows.findIndex(([first, last]) => first === ends[0] && last === ends[1]);
+      const back = rows.findIndex(([first, last]) => first === ends[1] && last === ends[0]);
+      const words = `${columns[step]} of the way from ${names[ends[0]]} to ${names[ends[1]]}`;
+      across.setAttribute("aria-valuetext", words);
+      if (ends[0] === ends[1]) {
+        // An end by itself: the first or last picture of any path that has it.
+        const row = rows.findIndex((pair) => pair.includes(ends[0]));
+        return { row, column: rows[row][0] === ends[0] ? 0 : columns.length - 1, words };
+      }
+      return forth >= 0 ? { row: forth, column: step, words } : { row: back, column: columns.length - 1 - step, words };
+    }
+    const row = Number(dimension.value);
+    const name = rows[row].split(" ")[0];
+    across.setAttribute("aria-valuetext", `${name} = ${columns[step]}`);
+    return { row, column: step, words: `${name} = ${columns[step]}` };
+  };
+
+  const draw = () => {
+    const { image, height, width } = sheet();
+    const { row, column, words } = place();
+    picture.width = width;
+    picture.height = height;
+    picture.getContext("2d").drawImage(image, column * width, row * height, width, height, 0, 0, width, height);
+    says.textContent = words;
+    picture.setAttribute("aria-label", `Decoded picture at ${words}`);
+    if (kind !== "plane") return;
+    // Whole steps of enlargement keep every pixel square.
+    const scale = Math.max(1, Math.round(480 / image.naturalWidth));
+    map.width = image.naturalWidth * scale;
+    map.height = image.naturalHeight * scale;
+    const pen = map.getContext("2d");
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(image, 0, 0, map.width, map.height);
+    for (const [colour, line] of [["#000", 6], ["#fff", 3]]) {
+      pen.strokeStyle = colour;
+      pen.lineWidth = line;
+      pen.strokeRect(column * width * scale, row * height * scale, width * scale, height * scale);
+    }
+  };
+
+  const labelled = (slider, text) => {
+    slider.closest("label").querySelector("span").textContent = text;
+  };
+
+  const enter = (wanted) => {
+    kind = wanted;
+    const { columns, rows, names, start } = sheet();
+    for (const view of views) view.checked = view.value === kind;
+    for (const one of root.querySelectorAll("[data-for]")) one.hidden = !one.dataset.for.split(" ").includes(kind);
+    slide(across, columns.length, start[1]);
+    labelled(across, { plane: "z1", walk: "Position", dimension: "Value" }[kind]);
+    if (kind === "plane") slide(down, rows.length, rows.length - 1 - start[0]);
+    if (kind === "walk") {
+      fill(from, names, rows[0][0]);
+      fill(to, names, rows[0][1]);
+    }
+    if (kind === "dimension") fill(dimension, rows, 0);
+    draw();
+  };
+
+  const choose = async () => {
+    const known = sheets[model.value];
+    for (const { image } of Object.values(known)) image.loading = "eager";
+    await Promise.all(Object.values(known).map(({ image }) => image.decode()));
+    for (const view of views) view.closest("label").hidden = !(view.value in known);
+    enter(kind in known ? kind : Object.keys(known)[0]);
+  };
+
+  const step = (slider, by) => {
+    slider.value = Number(slider.value) + by;
+    draw();
+  };
+  const moves = { ArrowLeft: [across, -1], ArrowRight: [across, 1], ArrowDown: [down, -1], ArrowUp: [down, 1] };
+
+  for (const slider of [across, down]) slider.addEventListener("input", draw);
+  for (const select of [from, to, dimension]) select.addEventListener("change", draw);
+  for (const view of views) view.addEventListener("change", () => enter(view.value));
+  model.addEventListener("change", choose);
+  map.addEventListener("keydown", (event) => {
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    step(...moves[event.key]);
+  });
+  map.addEventListener("click", (event) => {
+    const { columns, rows } = sheet();
+    const box = map.getBoundingClientRect();
+    const share = (offset, size, steps) => Math.min(steps - 1, Math.max(0, Math.floor((offset / size) * steps)));
+    across.value = share(event.clientX - box.left, box.width, columns.length);
+    down.value = rows.length - 1 - share(event.clientY - box.top, box.height, rows.length);
+    draw();
+  });
+
+  choose().then(() => {
+    for (const details of document.querySelectorAll("#explorer-sheets details")) details.open = false;
+    root.hidden = false;
+  });
+})();
