@@ -7,7 +7,7 @@
   const [model, from, to, dimension, across, down] = ["model", "from", "to", "dimension", "across", "down"].map(at);
   const [picture, map, says] = ["picture", "map", "says"].map(at);
   const views = Array.from(root.querySelectorAll("input[type=radio]"));
-  const sheets = Array.from(document.querySelectorAll("#explorer-sheets details"), (one) =>
+  const sheets = Array.from(document.querySelectorAll("#explorer-sheets .sheets"), (one) =>
     Object.fromEntries(
       Array.from(one.querySelectorAll("img"), (image) => {
         const { kind, facts, height, width } = image.dataset;
@@ -101,10 +101,13 @@
 
   const choose = async () => {
     const known = sheets[model.value];
+    root.ariaBusy = "true";
     for (const { image } of Object.values(known)) image.loading = "eager";
     await Promise.all(Object.values(known).map(({ image }) => image.decode()));
+    if (known !== sheets[model.value]) return; // another was chosen meanwhile
     for (const view of views) view.closest("label").hidden = !(view.value in known);
     enter(kind in known ? kind : Object.keys(known)[0]);
+    root.ariaBusy = "false";
   };
 
   const step = (slider, by) => {
@@ -132,7 +135,7 @@
   });
 
   choose().then(() => {
-    for (const details of document.querySelectorAll("#explorer-sheets details")) details.open = false;
+    document.getElementById("explorer-sheets").open = false;
     root.hidden = false;
   });
 })();

@@ -40,7 +40,7 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         if tag == "table":
-            self._table = dict(attrs).get("id") or "pairs"
+            self._table = (dict(attrs).get("id") or "pairs").removesuffix("-table")
             self.tables[self._table] = []
         elif tag == "tr":
             self.tables[self._table].append([])
@@ -138,6 +138,7 @@ def test_page_is_one_accessible_file(rendered: tuple[object, Rendered], page: Pa
     assert tags.count("caption") == tags.count("table") == 3
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert len(ids) == len(set(ids))
     assert all(link[1:] in ids for link in links)
     assert not any("style" in attrs or any(name.startswith("on") for name in attrs) for _, attrs in page.tags)
 
