@@ -57,4 +57,5 @@ def _smaller(pictures: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     rows, columns, height, width, channels = pictures.shape
     high, wide = height // step, width // step
     kept = pictures[:, :, : high * step, : wide * step].reshape(rows, columns, high, step, wide, step, channels)
-    return np.rint(kept.mean(axis=(3, 5), dtype=np.float32)).astype(np.uint8)
+    smaller: NDArray[np.uint8] = np.rint(kept.mean(axis=(3, 5), dtype=np.float32)).astype(np.uint8)
+    return smaller

@@ -15,6 +15,11 @@
       }),
     ),
   );
+  const MAP = {
+    plane: "Map of the plane: the arrow keys move the point, as the two sliders do",
+    walk: "The way: the arrow keys to the left and right move along it, as the slider does",
+    dimension: "The dimension's values: the arrow keys to the left and right move along them, as the slider does",
+  };
   let kind = "";
 
   const sheet = () => sheets[model.value][kind];
@@ -27,55 +32,57 @@
     slider.value = value;
   };
 
-  // Where the sheet has the picture, and the words for it. A walk back is the walk there, read from its end.
+  // The sheet's row, its column for each step of the slider, and the words for the step chosen.
   const place = () => {
     const { columns, rows, names } = sheet();
     const step = Number(across.value);
+    const forth = (at) => at;
     if (kind === "plane") {
       const row = rows.length - 1 - Number(down.value); // upwards on the slider is upwards in the plane
       across.setAttribute("aria-valuetext", `z1 = ${columns[step]}`);
       down.setAttribute("aria-valuetext", `z2 = ${rows[row]}`);
-      return { row, column: step, words: `z1 = ${columns[step]}, z2 = ${rows[row]}` };
+      return { row, column: forth, words: `z1 = ${columns[step]}, z2 = ${rows[row]}` };
     }
-    if (kind === "walk") {
-      const ends = [Number(from.value), Number(to.value)];
-      const forth = rows.findIndex(([first, last]) => first === ends[0] && last === ends[1]);
-      const back = rows.findIndex(([first, last]) => first === ends[1] && last === ends[0]);
-      const words = `${columns[step]} of the way from ${names[ends[0]]} to ${names[ends[1]]}`;
+    if (kind === "dimension") {
+      const row = Number(dimension.value);
+      const words = `${rows[row].split(" ")[0]} = ${columns[step]}`;
       across.setAttribute("aria-valuetext", words);
-      if (ends[0] === ends[1]) {
-        // An end by itself: the first or last picture of any path that has it.
-        const row = rows.findIndex((pair) => pair.includes(ends[0]));
-        return { row, column: rows[row][0] === ends[0] ? 0 : columns.length - 1, words };
-      }
-      return forth >= 0 ? { row: forth, column: step, words } : { row: back, column: columns.length - 1 - step, words };
+      return { row, column: forth, words };
     }
-    const row = Number(dimension.value);
-    const name = rows[row].split(" ")[0];
-    across.setAttribute("aria-valuetext", `${name} = ${columns[step]}`);
-    return { row, column: step, words: `${name} = ${columns[step]}` };
+    const [first, last] = [Number(from.value), Number(to.value)];
+    const words = `${columns[step]} of the way from ${names[first]} to ${names[last]}`;
+    across.setAttribute("aria-valuetext", words);
+    const row = rows.findIndex((ends) => ends.includes(first) && ends.includes(last));
+    const end = rows[row][0] === first ? 0 : columns.length - 1;
+    // From a class to itself there is no way: its example, the end of some path.
+    if (first === last) return { row, column: () => end, words };
+    // A walk back is the walk there, read from its end.
+    return { row, column: (at) => Math.abs(end - at), words };
   };
 
   const draw = () => {
-    const { image, height, width } = sheet();
+    const { image, height, width, columns, rows } = sheet();
     const { row, column, words } = place();
+    const step = Number(across.value);
     picture.width = width;
     picture.height = height;
-    picture.getContext("2d").drawImage(image, column * width, row * height, width, height, 0, 0, width, height);
+    picture.getContext("2d").drawImage(image, column(step) * width, row * height, width, height, 0, 0, width, height);
     says.textContent = words;
     picture.setAttribute("aria-label", `Decoded picture at ${words}`);
-    if (kind !== "plane") return;
-    // Whole steps of enlargement keep every pixel square.
-    const scale = Math.max(1, Math.round(480 / image.naturalWidth));
-    map.width = image.naturalWidth * scale;
-    map.height = image.naturalHeight * scale;
+    // The plane whole, of other sheets the row; whole steps of enlargement keep every pixel square.
+    const lines = kind === "plane" ? rows.map((_, index) => index) : [row];
+    const [wide, high] = [width, height].map((side) => side * Math.max(1, Math.round(480 / (columns.length * width))));
+    map.width = columns.length * wide;
+    map.height = lines.length * high;
     const pen = map.getContext("2d");
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(image, 0, 0, map.width, map.height);
+    lines.forEach((line, y) =>
+      columns.forEach((_, x) => pen.drawImage(image, column(x) * width, line * height, width, height, x * wide, y * high, wide, high)),
+    );
     for (const [colour, line] of [["#000", 6], ["#fff", 3]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = line;
-      pen.strokeRect(column * width * scale, row * height * scale, width * scale, height * scale);
+      pen.strokeRect(step * wide, lines.indexOf(row) * high, wide, high);
     }
   };
 
@@ -89,6 +96,7 @@
     for (const view of views) view.checked = view.value === kind;
     for (const one of root.querySelectorAll("[data-for]")) one.hidden = !one.dataset.for.split(" ").includes(kind);
     slide(across, columns.length, start[1]);
+    map.setAttribute("aria-label", MAP[kind]);
     labelled(across, { plane: "z1", walk: "Position", dimension: "Value" }[kind]);
     if (kind === "plane") slide(down, rows.length, rows.length - 1 - start[0]);
     if (kind === "walk") {
@@ -121,7 +129,7 @@
   for (const view of views) view.addEventListener("change", () => enter(view.value));
   model.addEventListener("change", choose);
   map.addEventListener("keydown", (event) => {
-    if (!(event.key in moves)) return;
+    if (!(event.key in moves) || (kind !== "plane" && moves[event.key][0] === down)) return;
     event.preventDefault();
     step(...moves[event.key]);
   });
@@ -130,7 +138,7 @@
     const box = map.getBoundingClientRect();
     const share = (offset, size, steps) => Math.min(steps - 1, Math.max(0, Math.floor((offset / size) * steps)));
     across.value = share(event.clientX - box.left, box.width, columns.length);
-    down.value = rows.length - 1 - share(event.clientY - box.top, box.height, rows.length);
+    if (kind === "plane") down.value = rows.length - 1 - share(event.clientY - box.top, box.height, rows.length);
     draw();
   });
 

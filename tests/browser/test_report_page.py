@@ -278,6 +278,10 @@ def test_classes_and_a_slider_walk_between_two_examples(page: Page, made: tuple[
     np.testing.assert_array_equal(drawn(page), walks[ends.index([8, 9]), -3])
     slider = page.get_by_role("slider", name="Position")
     assert slider.get_attribute("aria-valuetext") == "25 % of the way from 9 to 8"
+    page.locator("[data-part=map]").press("ArrowRight")
+    np.testing.assert_array_equal(drawn(page), walks[ends.index([8, 9]), -4])
+    page.locator("[data-part=map]").click(position={"x": 3, "y": 3})
+    np.testing.assert_array_equal(drawn(page), walks[ends.index([8, 9]), -1])
     page.get_by_role("combobox", name="From").select_option(label="8")
     np.testing.assert_array_equal(drawn(page), walks[ends.index([8, 9]), 0])
 
@@ -382,7 +386,8 @@ def test_page_prints_whole(
     assert "Copy CSV" not in text
     assert "rerun" not in text, "a page for each trial is none that anyone prints"
     assert "are in the HTML page" in text
-    page.set_viewport_size({"width": 687, "height": 1000})  # A4 less its margins
+    assert "Columns left out on paper: squared error per image" in text
+    page.set_viewport_size({"width": 1016, "height": 680})  # A4 across, less its margins
     tables = page.locator("table").evaluate_all(
         "(all) => all.map((one) => one.getBoundingClientRect().right <= document.documentElement.clientWidth + 1)"
     )
