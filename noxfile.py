@@ -91,7 +91,7 @@ def ablate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite, a process a core: nox -s tests; in one process, with options: nox -s tests -- OPTIONS."""
-    with_project(session, groups=("test",), extras=("tune",))
+    with_project(session, groups=("test", "browser"), extras=("tune",))
     # The tests of a file stay together, for they share what was trained for them.
     session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
 
@@ -217,7 +217,7 @@ def lowest(session: nox.Session) -> None:
         "lowest-direct",
         "--editable",
         ".",
-        *requirements(groups=("test", "build"), extras=("tune",)),
+        *requirements(groups=("test", "browser", "build"), extras=("tune",)),
     )
     # Old releases warn of what came after them: here warnings are no errors.
     session.run("pytest", *session.posargs, env={"PYTEST_ADDOPTS": "--override-ini=filterwarnings=default"})

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ablations import report
 from ablations.compare import ALL, Change, Comparison, compare
 from ablations.configurations import measured
 from ablations.formatting import ABSENT, Formats, clean, count
+from ablations.page import page
 from ablations.quantities import MAIN, quantity
 from ablations.sections import Cell, Column, TableView
 from ablations.tables import csv_text, write_atomically
@@ -146,7 +146,7 @@ def as_markdown(found: Comparison) -> str:
 def as_html(found: Comparison) -> str:
     """Return the comparison as a page of its own that asks nothing of anyone."""
     tables = [view for view in views(found) if view.rows]
-    return report.page("compare.html.j2", {"sentence": _sentence(found), "tables": tables})
+    return page("compare.html.j2", {"sentence": _sentence(found), "tables": tables})
 
 
 _WRITERS: dict[str, Callable[[Comparison], str]] = {".csv": as_csv, ".md": as_markdown, ".html": as_html}

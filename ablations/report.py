@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -19,14 +18,17 @@ from markupsafe import Markup
 from ablations import latex as tex
 from ablations.analysis import analysis_tables
 from ablations.characters import visible
-from ablations.configurations import Grid
+from ablations.configurations import SEED, Grid
+from ablations.explorer import explore
 from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
 from ablations.ledger import Run
+from ablations.page import headlines, page, supporting, templates
 from ablations.provenance import provenance
 from ablations.records import SKIPPED, Record
 from ablations.sections import TableView, failures, skips, summary_tables, trial_table
 from ablations.tables import write_atomically
+from ablations.trialparts import linked, trial_parts
 from ablations.wording import answer, seeds_note
 from vae.errors import VaebenchError
 from vae.latent import Embedding, Walk
@@ -131,7 +133,9 @@ def render(
     left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
     content = _content(source, grid) | {"figures": placed, "left_out": left_out}
     html = folder / "index.html"
-    write_atomically(html, _html(content).encode())
+    write_atomically(
+        html, page("report.html.j2", content | _only_html(source, grid, loaders, folder, content)).encode()
+    )
     paper = pdf = None
     no_pdf = "LaTeX was not asked for"
     for old in ("report.tex", "report.pdf"):  # they would show other numbers
@@ -146,20 +150,6 @@ def render(
         if pdf is not None and compiled.pdf is not None:
             write_atomically(pdf, compiled.pdf)
     return Rendered(html, paper, pdf, no_pdf, files, left_out, tables)
-
-
-def templates() -> Path:
-    """Return the folder of templates: inside the installed package, or at the top of the checkout.
-
-    Raises:
-        VaebenchError: neither is there.
-    """
-    here = Path(__file__).resolve().parent
-    places = [here / "report_templates", here.parent / "report_templates"]
-    for place in places:
-        if (place / "report.html.j2").is_file():
-            return place
-    raise VaebenchError(f"no report templates: looked in {places[0]} and {places[1]}; install vaebench again")
 
 
 def _content(source: Source, grid: Grid) -> dict[str, Any]:
@@ -188,6 +178,21 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
     }
 
 
+def _only_html(
+    source: Source, grid: Grid, loaders: Loaders, folder: Path, content: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the page has and paper has not: the head's figure, filters, the explorer, a part for each trial."""
+    parts = trial_parts(grid, source.records, loaders, f"results/{folder.absolute().parent.name}")
+    return {
+        "headlines": headlines(content["answers"]),
+        "supporting": supporting(content["figures"]),
+        "filters": {*grid.varying, "dataset", "model", SEED, "status"},
+        "explored": explore(grid, loaders),
+        "parts": parts,
+        "trial_table": linked(content["trial_table"], source.records, parts),
+    }
+
+
 def _save(drawn: Iterable[Drawn], folder: Path) -> tuple[list[_Placed], tuple[Path, ...]]:
     placed: list[_Placed] = []
     files: list[Path] = []
@@ -211,46 +216,6 @@ def _stem(key: str, taken: Collection[str]) -> str:
     """Return a file name that every system and LaTeX can read."""
     stem = re.sub(r"[^a-z0-9]+", "-", key.casefold()).strip("-")[:60] or "figure"
     return stem if stem not in taken else f"{stem}-{hashlib.sha256(visible(key).encode()).hexdigest()[:8]}-{len(taken)}"
-
-
-def page(template: str, content: Mapping[str, Any]) -> str:
-    """Return an HTML page that holds its style and script, and escapes whatever it shows.
-
-    Args:
-        template: a file of the templates' folder.
-        content: the names that it uses.
-    """
-    folder = templates()
-    style = (folder / "style.css").read_text("utf-8")
-    script = (folder / "table.js").read_text("utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_spelt,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
-        **content,
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-    )
-
-
-def _html(content: Mapping[str, Any]) -> str:
-    return page("report.html.j2", content)
-
-
-def _spelt(value: object) -> object:
-    """Spell out what HTML cannot hold; what remains is escaped by the template."""
-    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _tables(content: Mapping[str, Any]) -> list[TableView]:

@@ -69,12 +69,14 @@ class Cell:
         value: what sorting compares; "" sorts last.
         best: the column's best.
         status: of a trial, for its colour.
+        link: to a part of the page, "#" first; "" for none.
     """
 
     text: str
     value: str = ""
     best: bool = False
     status: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)

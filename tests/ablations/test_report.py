@@ -11,7 +11,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from ablations import latex, report
+from ablations import latex
+from ablations import page as assembly
 from ablations.report import Rendered, render, templates
 from ablations.tables import summary, table
 from vae.errors import VaebenchError
@@ -38,7 +39,7 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         if tag == "table":
-            self._table = dict(attrs).get("id") or "pairs"
+            self._table = (dict(attrs).get("id") or "pairs").removesuffix("-table")
             self.tables[self._table] = []
         elif tag == "tr":
             self.tables[self._table].append([])
@@ -89,6 +90,7 @@ def test_page_is_one_accessible_file(rendered: tuple[object, Rendered], page: Pa
     assert tags.count("caption") == tags.count("table") == 8
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
+    assert len(ids) == len(set(ids))
     assert all(link[1:] in ids for link in links)
     assert not any("style" in attrs or any(name.startswith("on") for name in attrs) for _, attrs in page.tags)
 
@@ -247,7 +249,7 @@ def test_templates_are_found_in_the_checkout_and_in_the_package(
     package = tmp_path / "site" / "ablations"
     inside = package / "report_templates"
     inside.mkdir(parents=True)
-    monkeypatch.setattr(report, "__file__", str(package / "report.py"))
+    monkeypatch.setattr(assembly, "__file__", str(package / "page.py"))
     with pytest.raises(VaebenchError, match="no report templates"):
         templates()
     (inside / "report.html.j2").touch()

@@ -1,45 +1,53 @@
-"""Headless Chromium, started anew for each page; the report under test is the synthetic study's."""
+"""The system's Chromium, driven by Playwright; the report under test is the synthetic study's."""
 
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from ablations.report import Rendered, render
 from bench import synthetic
 
-Browse = Callable[..., str]
+OPTIONS = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+WIDE = {"width": 1280, "height": 900}
 
 
-@pytest.fixture(scope="session")
-def browse(require_program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Browse:
+@pytest.fixture(scope="module")
+def chromium(require_program: Callable[..., str]) -> Iterator[Browser]:
+    # A module at a time, since Playwright keeps an event loop running in the thread while it is there.
     program = require_program("chromium", "chromium-browser", "google-chrome")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=list(OPTIONS), chromium_sandbox=False)
+        yield browser
+        browser.close()
 
-    def run(page: Path, *options: str) -> str:
-        command = [
-            program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-            *options,
-            page.as_uri(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout
 
-    return run
+@pytest.fixture(scope="module")
+def shared(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(viewport=WIDE)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture(scope="session")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[synthetic.Demo, Rendered]:
     demo = synthetic.demo(models=("dense", "conv"), weights=(1e-4,))
     hostile = {"title": " ".join(synthetic.HOSTILE), "spec_text": "\n".join(synthetic.HOSTILE)}
     folder = tmp_path_factory.mktemp("page")
-    return render(demo.source(**hostile), folder, latex=False, embedding="pca")
+    return demo, render(demo.source(**hostile), folder, latex=False, embedding="pca")
+
+
+@pytest.fixture(scope="session")
+def report(made: tuple[synthetic.Demo, Rendered]) -> Path:
+    return made[1].html
+
+
+@pytest.fixture
+def page(shared: Page, report: Path) -> Page:
+    """Return the report, opened anew in a tab that the tests of a file share."""
+    shared.emulate_media(color_scheme="light", media="screen")
+    shared.set_viewport_size(WIDE)
+    shared.goto("about:blank")
+    shared.goto(report.as_uri())
+    return shared
