@@ -31,7 +31,7 @@ from ablations.wording import answer, seeds_note
 from vae.errors import VaebenchError
 from vae.latent import Embedding, Walk
 
-__all__ = ["Rendered", "Source", "render", "templates"]
+__all__ = ["Rendered", "Source", "page", "render", "templates"]
 
 _LETTERS = 121  # that fit a line of the printed tables
 _SUFFIXES = ("svg", "png", "pdf")

@@ -18,10 +18,17 @@ _LEVELS = 4
 
 @dataclass(frozen=True)
 class Statement:
-    """One finding: a few words that name it, and the sentences that carry the numbers."""
+    """One finding: a few words that name it, and the sentences that carry the numbers.
+
+    Attributes:
+        lead: the few words.
+        text: the sentences.
+        first: the first of them, where it can stand by itself as the answer in short.
+    """
 
     lead: str
     text: str
+    first: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def _best(grid: Grid, known: Sequence[Configuration], name: str, baseline: Mappi
     text += _against_baseline(grid, known, first, name, baseline)
     if name == "mse":
         text += _against_floor(grid, first)
-    return Statement(f"{word} {what.label}", " ".join(text))
+    return Statement(f"{word} {what.label}", " ".join(text), text[0])
 
 
 def _rivals(order: Sequence[Configuration], name: str) -> list[str]:
