@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ __all__ = ["Headline", "Placed", "headlines", "page", "supporting", "templates"]
 
 _SCRIPTS = ("table.js", "explorer.js", "page.js")
 _HEADLINES = 3  # data sets that the head of the page has room for
-_SENTENCE = re.compile(r".+?\.(?=\s|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,7 @@ _Figure = TypeVar("_Figure", bound=Placed)
 def headlines(answers: Sequence[Answer]) -> list[Headline]:
     """Return the first sentence of each data set's answer, of three data sets at most."""
     firsts = [(one.dataset, one.statements[0]) for one in answers[:_HEADLINES] if one.statements]
-    return [Headline(dataset, first.lead, _sentence(first.text)) for dataset, first in firsts]
-
-
-def _sentence(text: str) -> str:
-    found = _SENTENCE.match(text)
-    return found[0] if found else text
+    return [Headline(dataset, first.lead, first.first or first.text) for dataset, first in firsts]
 
 
 def supporting(figures: Sequence[_Figure]) -> _Figure | None:

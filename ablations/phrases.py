@@ -14,10 +14,17 @@ __all__ = ["Statement", "changes", "difference", "joined", "judged", "verdict", 
 
 @dataclass(frozen=True)
 class Statement:
-    """One finding: a few words that name it, and the sentences that carry the numbers."""
+    """One finding: a few words that name it, and the sentences that carry the numbers.
+
+    Attributes:
+        lead: the few words.
+        text: the sentences.
+        first: the first of them, where it can stand by itself as the answer in short.
+    """
 
     lead: str
     text: str
+    first: str = ""
 
 
 def with_seeds(grid: Grid, name: str, of: Spread) -> str:

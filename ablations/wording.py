@@ -59,7 +59,7 @@ def _best(grid: Grid, known: Sequence[Configuration], name: str, baseline: Mappi
     text += _against_baseline(grid, known, first, name, baseline)
     if name == "mse":
         text += _against_floor(grid, first)
-    return Statement(f"{word} {what.label}", " ".join(text))
+    return Statement(f"{word} {what.label}", " ".join(text), text[0])
 
 
 def _rivals(order: Sequence[Configuration], name: str) -> list[str]:

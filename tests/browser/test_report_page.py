@@ -19,7 +19,7 @@ from bench.synthetic import Demo
 WIDE_THINGS = """() => Array.from(document.querySelectorAll("body *"))
     .filter((one) => !one.closest(".scroll, pre, .skip") && one.getBoundingClientRect().right > innerWidth + 1)
     .map((one) => one.outerHTML.slice(0, 80))"""
-# Rows and parts beyond the first three say nothing new to axe, which takes seconds for them; that of the failed trial does.
+# Rows and parts beyond the first three say nothing new to axe, which takes seconds for them; those of the failed do.
 MORE_OF_THE_SAME = ["tbody tr:nth-child(n+4):not(:has(.status-failed))", ".trial:nth-child(n+4):not(:has(.notice))"]
 PICTURE = """(canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -22,7 +22,7 @@ from nasty import NASTY, nasty
 from ablations import latex, report
 from ablations.characters import visible
 from ablations.configurations import Grid
-from ablations.figures import Drawn, LeftOut
+from ablations.figures import Drawn, LeftOut, Loaders
 from ablations.formatting import ABSENT, clean, shorten
 from ablations.records import Record
 from ablations.study import Study, Trial, slug
@@ -136,12 +136,20 @@ def content(text: str) -> dict[str, object]:
     source = made.source(**words, baseline={"model": text}, records=[done, failed])
     figure = report._Placed(Drawn("key", text, text, text, Figure()), "key", 1, Markup("data:image/png;base64,"))
     left_out = [LeftOut(text, text)]
-    return report._content(source, Grid.of(source.records)) | {"figures": [figure], "left_out": left_out}
+    grid = Grid.of(source.records)
+    found = report._content(source, grid) | {"figures": [figure], "left_out": left_out}
+    loaders = Loaders(source.history, lambda _: {})
+    return found | {"html": report._only_html(source, grid, loaders, Path("results/study/report"), found)}
+
+
+def page_of(text: str) -> str:
+    found = content(text)
+    return report.page("report.html.j2", found | found["html"])
 
 
 @cache
 def harmless() -> list[tuple[object, ...]]:
-    return Events(report._html(content(TOKEN))).found
+    return Events(page_of(TOKEN)).found
 
 
 @settings(max_examples=50)
@@ -151,16 +159,21 @@ def harmless() -> list[tuple[object, ...]]:
 @example("caf\udce9 \x00\x1b\u202e")
 def test_a_page_differs_from_a_harmless_one_in_its_words_alone(text: str) -> None:
     assume(clean(text) not in {"", ABSENT})  # a study without a title is shown by its name
-    page = report._html(content(text))
+    page = page_of(text)
     page.encode()
     assert unseen(page) <= {"\n", "\t"}
     found = Events(page).found
     assert [one[:2] for one in found if one[0] != "text"] == [one[:2] for one in harmless() if one[0] != "text"]
     # Every place, attributes included, holds the words where the harmless page has its token.
-    words = (clean(text), clean(text).casefold(), visible(text, lines=True), shorten(text, 80))
+    words = (clean(text), clean(text).casefold(), visible(text, lines=True), shorten(text, 80), anchor(text))
     for ours, theirs in zip(found, harmless(), strict=True):
         for one, other in zip(flat(ours), flat(theirs), strict=True):
             assert bare(one) in {bare(other.replace(TOKEN, word)) for word in words}
+
+
+def anchor(text: str) -> str:
+    """Return what a trial of this name is called in a link."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
 
 
 def flat(event: tuple[object, ...]) -> Iterator[str]:
