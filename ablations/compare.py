@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from scipy import stats
-
 from ablations.configurations import SEED, measured
 from ablations.formatting import clean, spread
 from ablations.matching import Key, Matched, match, read
 from ablations.quantities import MAIN, quantity
 from ablations.records import Record
+from ablations.statistics import mean_interval
 from vae.errors import SpecError, unknown_name
 
 __all__ = ["ALL", "Change", "Comparison", "TrialChange", "Verdict", "compare", "half_width", "judge"]
@@ -21,8 +20,7 @@ Verdict = Literal["better", "worse", "same", "differs", "unresolved"]
 Kind = Literal["failed", "missing", "new", "mended"]
 
 ALL = "all configurations"
-_CONFIDENCE = 0.95
-_NEEDED = 2  # folders to compare, values to spread
+_NEEDED = 2  # folders to compare
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,9 @@ def compare(folders: Sequence[Path], metrics: Sequence[str] = MAIN, tolerance: f
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Return half the 95 % Student t interval of the mean, t sd / sqrt(n); NaN for fewer than two values."""
-    found = spread(values)
-    if found.n < _NEEDED:
-        return math.nan
-    return float(stats.t.ppf((1 + _CONFIDENCE) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
+    """Return half the 95 % interval of the mean (`statistics.mean_interval`); NaN for fewer than two values."""
+    found = mean_interval(values)
+    return (found.high - found.low) / 2
 
 
 def judge(relative: float, half: float, better: str, tolerance: float) -> Verdict:

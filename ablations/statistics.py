@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy.stats, which these come from, takes half a second to import
 
 __all__ = [
     "CONFIDENCE",
@@ -62,6 +61,8 @@ class Interval:
 @lru_cache(maxsize=256)
 def quantile(freedom: int, confidence: float) -> float:
     """Return how many standard errors a two-sided interval reaches to either side: Student's t."""
+    from scipy import special  # scipy.stats, which these come from, takes half a second to import
+
     return float(special.stdtrit(freedom, (1 + confidence) / 2))
 
 
@@ -143,6 +144,8 @@ def paired_effect(groups: Sequence[ArrayLike]) -> Effect:
         half = max((change.high - change.low) / 2, tiny)
         change = Interval(change.estimate, change.estimate - half, change.estimate + half, change.n)
         error = half / quantile(change.n - 1, CONFIDENCE)
+        from scipy import special
+
         p = 2 * float(special.stdtr(change.n - 1, -abs(change.estimate) / error)) if error > 0 else 1.0
     before, after = units.mean(axis=0)
     higher = int(np.sum(every[:, 1] > every[:, 0]))

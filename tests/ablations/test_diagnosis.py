@@ -240,7 +240,7 @@ def test_the_fastest_within_one_interval_of_the_best_is_named() -> None:
     assert text.startswith("The configuration with the lowest MSE trained in 20.0")
     assert "is latent size 4: 5.0" in text
     assert "0.25 times as long" in text
-    assert "(up to 0.03348)" in text
+    assert "(up to 0.0335)" in text
 
 
 def test_no_faster_one_within_the_interval() -> None:
