@@ -68,9 +68,7 @@ def _full_for(start: str, whole: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(
-            "runner.tables", marks=pytest.mark.fault("resources", "the disk is full as the tables are written")
-        ),
+        pytest.param("tables", marks=pytest.mark.fault("resources", "the disk is full as the tables are written")),
         pytest.param("report", marks=pytest.mark.fault("resources", "the disk is full as the report is written")),
     ],
 )
