@@ -22,6 +22,7 @@ from ablations.configurations import Grid
 from ablations.figures import Drawn, LeftOut, Loaders, draw
 from ablations.formatting import clean, count
 from ablations.records import SKIPPED, Record
+from ablations.searched import Search, search_answers
 from ablations.sections import failures, provenance, skips, summary_tables, trial_table
 from ablations.tables import write_atomically
 from ablations.wording import answer, seeds_note
@@ -50,6 +51,7 @@ class Source:
         history: a trial's curves, a row an epoch; empty for one that failed.
         arrays: a trial's pictures and points; empty for one that failed.
         stale: names of trials made by older code.
+        search: what was proposed, where the study was searched.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Source:
     history: Callable[[Record], pd.DataFrame]
     arrays: Callable[[Record], Mapping[str, np.ndarray[Any, Any]]]
     stale: Collection[str] = ()
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def render(
         raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
     grid = Grid.of(source.records, source.stale)
     loaders = Loaders(source.history, source.arrays, folder / ".cache")
-    drawn = list(draw(grid, loaders, embedding=embedding, path=path))
+    drawn = list(draw(grid, loaders, embedding=embedding, path=path, search=source.search))
     placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
     left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
     content = _content(source, grid) | {"figures": placed, "left_out": left_out}
@@ -171,7 +174,7 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "seeds_note": seeds_note(grid),
         "failures": failures(source.records),
         "skips": skips(source.records),
-        "answers": answer(grid, source.baseline),
+        "answers": [*search_answers(source.search), *answer(grid, source.baseline)],
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),
         "trial_table": trial_table(grid, source.records, source.stale),
