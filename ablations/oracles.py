@@ -11,7 +11,8 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = ["Oracle", "Suggestion", "require_tuner"]
 
 _SCORE = "score"
 _ENDLESS = 1_000_000  # iterations of hyperband; the number of trials ends it
+_RESTARTS = 50  # points from which the Bayesian oracle climbs
 _FAILED = 1e300  # a score that loses against any other, to those who rank alone
 
 Suggestion = dict[str, Any]
@@ -74,10 +76,22 @@ class Oracle:
         self._oracle._save_trial = lambda trial: None  # noqa: ARG005, SLF001 - no public way to keep it off the disk
         self._oracle.verbose = 0
 
-    def ask(self, number: int) -> Suggestion | None:
-        """Return the values of proposal `number`; None where there is none before others are told, or none at all."""
-        with _quiet():
-            trial = self._oracle.create_trial(str(number))
+    def ask(self, number: int, known: Mapping[str, Any] | None = None, *, last: bool = True) -> Suggestion | None:
+        """Return the values of proposal `number`; None where there is none before others are told, or none at all.
+
+        Args:
+            number: from 0, in order.
+            known: what the answer was when it was asked for before. It is not worked out again where that takes
+                seconds, as a model of the scores does.
+            last: whether more of its batch may be asked for that are not known.
+        """
+        if known is not None and self._tune.tuner == "bayesian":
+            self._oracle.populate_space = partial(self._recall, dict(known), last)
+        try:
+            with _quiet():
+                trial = self._oracle.create_trial(str(number))
+        finally:
+            self._oracle.__dict__.pop("populate_space", None)
         if trial.status != "RUNNING":
             return None
         self._ids[number] = trial.trial_id
@@ -95,6 +109,28 @@ class Oracle:
             parts["tuner/trial_id"] = numbers[parent]
         return {axis: self._value(axis, value) for axis, value in found.items() if axis not in parts} | parts
 
+    def _recall(self, known: Mapping[str, Any], last: bool, trial_id: str) -> dict[str, Any]:
+        """Answer for the Bayesian oracle what is known that it answered, and leave it in the state that it had then.
+
+        What it depends on later are its random numbers, and within a batch its model, by which it guesses the scores of
+        those under way.
+        """
+        oracle = self._oracle
+        space = oracle._nonfixed_space()  # noqa: SLF001 - there is no public way to tell what has been drawn
+        done = sum(trial.status == "COMPLETED" for trial in oracle.trials.values())
+        if done < max(3 * len(oracle.hyperparameters.space), 3):  # these are drawn, and worked out in no time
+            return type(oracle).populate_space(oracle, trial_id)  # type: ignore[no-any-return]
+        if last:
+            oracle.gpr.fit(*oracle._vectorize_trials())  # noqa: SLF001
+        oracle._random_state.uniform(size=(_RESTARTS, len(space)))  # noqa: SLF001
+        return {"status": "RUNNING", "values": {axis: self._code(axis, value) for axis, value in known.items()}}
+
+    def _code(self, axis: str, value: Any) -> Any:
+        if axis not in self._codes:
+            return value
+        text = json.dumps(value)
+        return next(code for one, code in self._codes[axis] if json.dumps(one) == text)
+
     def _value(self, axis: str, code: Any) -> Any:
         if axis not in self._codes:
             return code
@@ -103,11 +139,7 @@ class Oracle:
     def force(self, number: int, values: Mapping[str, Any]) -> None:
         """Put other values in the place of those proposed: what a log says holds, whatever the oracle says today."""
         trial = self._oracle.trials[self._ids[number]]
-        for axis, value in values.items():
-            codes = self._codes.get(axis)
-            text = json.dumps(value)
-            code = value if codes is None else next(code for known, code in codes if json.dumps(known) == text)
-            trial.hyperparameters.values[axis] = code
+        trial.hyperparameters.values |= {axis: self._code(axis, value) for axis, value in values.items()}
 
     def tell(self, number: int, score: float | None) -> None:
         """Tell the score of a proposal, lower is better; None where there is none, because it failed.
@@ -195,7 +227,17 @@ def _add(space: Any, axis: str, of: Range | None, codes: Sequence[tuple[Any, Any
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back the warnings of calls that Keras Tuner makes and Python no longer likes."""
-    with warnings.catch_warnings():
+    """Keep back the warnings of calls that Keras Tuner makes and Python no longer likes, and compute in one thread.
+
+    Its matrices are small: several threads take five times as long, and sum in an order that depends on their number.
+    """
+    with warnings.catch_warnings(), _one_thread():
         warnings.simplefilter("ignore")
         yield
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    try:
+        return import_module("threadpoolctl").threadpool_limits(1)  # type: ignore[no-any-return]
+    except ImportError:
+        return nullcontext()  # then Keras Tuner itself is missing, or found by other means than our extra

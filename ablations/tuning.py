@@ -115,15 +115,15 @@ class _Search:
         if not closed and self._tune.most is not None:
             most = max(min(most, self._tune.most), number + len(logged))
         found: list[Proposal] = []
-        while number < most and (proposal := self._proposal(batch, number, logged[len(found) :])):
+        while number < most and (proposal := self._proposal(batch, number, logged[len(found) :], last=not closed)):
             found.append(proposal)
             number += 1
         return found
 
-    def _proposal(self, batch: int, number: int, logged: Sequence[Proposal]) -> Proposal | None:
+    def _proposal(self, batch: int, number: int, logged: Sequence[Proposal], *, last: bool) -> Proposal | None:
         if self._tune.pareto:
             self._oracle.weigh(scalarised(self._known(), self._tune, number))
-        suggestion = self._oracle.ask(number)
+        suggestion = self._oracle.ask(number, logged[0].values if logged else None, last=last)
         if suggestion is None:
             if logged:
                 raise SpecError(

@@ -132,7 +132,8 @@ def test_the_command_searches_and_reports(
 ) -> None:
     file = tmp_path / "found.toml"
     file.write_text(
-        '[fixed]\nmodel = "dense_vae"\ndata.limit = 64\nepochs = 9\n[axes]\nlatent_dim = { min = 2, max = 64, log = true }\n'
+        '[fixed]\nmodel = "dense_vae"\ndata.limit = 64\nepochs = 9\n'
+        "[axes]\nlatent_dim = { min = 2, max = 64, log = true }\n"
         'learning_rate = [1e-3, 1e-2]\n[tune]\ntuner = "hyperband"\ntrials = 14\n'
     )
     words = [str(file), "--results", str(tmp_path), "--executor", "echo", "--no-pdf"]

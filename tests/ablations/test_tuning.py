@@ -285,7 +285,7 @@ def test_a_log_that_another_version_made_is_followed_or_refused(
     tune(of, tmp_path, executor="echo")
     followed = [vars(one)["values"] for one in log_of(tmp_path, of)[0][:2]]
     assert followed == [line["values"] for line in moved[:2]]
-    monkeypatch.setattr(tuning.Oracle, "ask", lambda self, number: None)
+    monkeypatch.setattr(tuning.Oracle, "ask", lambda *_, **__: None)
     with pytest.raises(SpecError, match="proposal 0 can't be made again"):
         tune(of, tmp_path, executor="echo")
 
