@@ -146,7 +146,7 @@ def page(found: dict[str, list[float]], halved: Halved, facts: dict[str, Any]) -
     )
     grid = (
         f"A grid of {math.prod(map(len, GRID.values()))} trials of {EPOCHS} epochs with rungs after epochs "
-        f"{' and '.join(map(str, RUNGS))}, from each of which a third goes on: {100 * halved.share:.0f} % of the epochs, "
+        f"{' and '.join(map(str, RUNGS))}, of which a third goes on: {100 * halved.share:.0f} % of the epochs, "
         f"{same} ({halved.found}; whole grid: {halved.winner}), {100 * halved.loss:.2f} % above the lowest error."
     )
     head = "| tuner | lowest error, mean and 95 % interval | ratio to random search of the same seed, 95 % interval |"

@@ -38,8 +38,10 @@ def best_so_far(search: Search) -> Drawn | LeftOut:
     values = np.array([search.shown(entry) for entry in known])
     higher = isinstance(search.tune.objective, str) and quantity(search.tune.objective).better == "higher"
     running = (np.maximum if higher else np.minimum).accumulate(values)
-    elapsed = dict(zip(search.entries, np.cumsum([entry.seconds for entry in search.entries]), strict=True))
-    places = [entry.proposal.number + 1 for entry in known], [float(elapsed[entry]) for entry in known]
+    numbers = [entry.proposal.number for entry in search.entries]
+    elapsed = dict(zip(numbers, np.cumsum([entry.seconds for entry in search.entries]), strict=True))
+    own = [entry.proposal.number for entry in known]
+    places = [number + 1 for number in own], [float(elapsed[number]) for number in own]
     failed = [entry for entry in search.entries if not entry.scored]
     with styled():
         figure, panels = new_figure(2, columns=2, size=(3.4, 2.8), share=False)

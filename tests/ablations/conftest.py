@@ -1,6 +1,7 @@
 """The synthetic study, one report of it that many tests read, and an executor that trains nothing."""
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -104,6 +105,7 @@ class Echo(Executor):
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> type[Echo]:
     monkeypatch.setitem(EXECUTORS._entries, "echo", Echo)  # type: ignore[attr-defined]
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # no power is cut here, and there are many small files
     monkeypatch.setattr(Echo, "performed", [])
     monkeypatch.setattr(Echo, "broken", staticmethod(lambda _: False), raising=False)
     monkeypatch.setattr(Echo, "blow", staticmethod(lambda _: None), raising=False)

@@ -104,13 +104,14 @@ def test_failures_are_told_and_stop_nobody(tuner: str) -> None:
 def test_a_model_of_the_scores_learns_to_keep_away_from_what_fails() -> None:
     space = oracle("bayesian", seed=3)
     failures = []
-    for number in range(18):
+    for number in range(15):
         found = space.ask(number)
         assert found is not None
         failed = found["learning_rate"] > 1e-2
         failures.append(failed)
-        space.tell(number, None if failed else error(found))
-    assert sum(failures[-9:]) < sum(failures[:9])
+        space.tell(number, None if failed else -math.log10(found["learning_rate"]))  # the best lie where it fails
+    assert any(failures)
+    assert not all(failures[9:])  # told of nothing, it would ask for the same again and again
 
 
 def rungs(space: Oracle, total: int, *, fails: int = 0) -> list[Suggestion]:

@@ -39,7 +39,7 @@ TABLE: dict[str, Any] = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "random": {"trials": 10},
-    "bayesian": {"trials": 12},
+    "bayesian": {"trials": 10},
     "hyperband": {"trials": 17, "parallel": 3},
     "grid": {},
 }
