@@ -101,7 +101,7 @@ class Oracle:
         parent = found.get("tuner/trial_id")
         if "tuner/bracket" in found:
             # A promoted trial is of its parent's bracket, whatever bracket is being filled meanwhile.
-            self._brackets[trial.trial_id] = self._brackets.get(parent, found["tuner/bracket"])
+            self._brackets[trial.trial_id] = self._brackets.get(str(parent), int(found["tuner/bracket"]))
             found["tuner/bracket"] = self._brackets[trial.trial_id]
         numbers = {identity: known for known, identity in self._ids.items()}
         parts: Suggestion = {key: value for key, value in found.items() if key.startswith("tuner/")}

@@ -41,7 +41,7 @@ def best_so_far(search: Search) -> Drawn | LeftOut:
     numbers = [entry.proposal.number for entry in search.entries]
     elapsed = dict(zip(numbers, np.cumsum([entry.seconds for entry in search.entries]), strict=True))
     own = [entry.proposal.number for entry in known]
-    places = [number + 1 for number in own], [float(elapsed[number]) for number in own]
+    places: list[list[float]] = [[number + 1 for number in own], [float(elapsed[number]) for number in own]]
     failed = [entry for entry in search.entries if not entry.scored]
     with styled():
         figure, panels = new_figure(2, columns=2, size=(3.4, 2.8), share=False)
@@ -157,7 +157,7 @@ def _costs(search: Search, known: Sequence[Entry]) -> np.ndarray[tuple[int], np.
 
     signs = {name: -1.0 if quantity(name).better == "higher" else 1.0 for name in search.tune.names}
     ranks = [rankdata([signs[name] * entry.result.metrics[name] for entry in known]) for name in search.tune.names]
-    return np.sum(ranks, axis=0)
+    return np.asarray(np.sum(ranks, axis=0), dtype=np.float64)
 
 
 def _height(values: np.ndarray[tuple[int], np.dtype[np.float64]], place: int) -> float:

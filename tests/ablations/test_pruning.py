@@ -198,7 +198,7 @@ REAL: dict[str, Any] = {
 
 def test_survivors_have_the_bits_of_a_run_without_rungs(tmp_path: Path) -> None:
     full = run(Study.from_dict(REAL), tmp_path / "full", executor="inline", threads=1)
-    halved = Study.from_dict(REAL | {"stop": {"rungs": [1, 2], "keep": 0.67}})
+    halved = Study.from_dict(REAL | {"stop": {"rungs": [1, 2], "keep": 0.6}})
     events: list[tuple[str, str, int]] = []
     # In worker processes, which are kept from rung to rung, so that a survivor's epochs are spread over all of them.
     outcome = run(

@@ -308,10 +308,11 @@ parallel = 2
 """
 
 
-def command(file: Path, results: Path) -> subprocess.Popen[bytes]:
+def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "ablations", "tune", str(file), "--results", str(results), "--executor", "inline"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen([*words, "--no-pdf"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with log.open("ab") as output:
+        return subprocess.Popen([*words, "--no-pdf"], env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.slow
@@ -325,16 +326,15 @@ def test_killed_searches_end_with_the_same_bits(tmp_path: Path, tuner: str) -> N
     dice = random.Random(0)  # noqa: S311 - no secret
     wild = Store(tmp_path / "wild" / "real")
     for _ in range(KILLS):
-        process = command(file, tmp_path / "wild")
+        process = start(file, tmp_path / "wild", tmp_path / "log")
         before = len(wild.names())
         while process.poll() is None and len(wild.names()) <= before:
             time.sleep(0.02)
         time.sleep(dice.uniform(0, 1))
         process.kill()
         process.wait()
-    last = command(file, tmp_path / "wild")
-    out, _ = last.communicate(timeout=300)
-    assert last.returncode == 0, out.decode()
+    last = start(file, tmp_path / "wild", tmp_path / "log")
+    assert last.wait(300) == 0, (tmp_path / "log").read_text()
     assert log_of(tmp_path / "wild", of) == log_of(tmp_path / "calm", of)
     assert wild.names() == calm.store.names()
     for name in wild.names():
