@@ -20,13 +20,13 @@ from ablations.store import Store
 from ablations.study import Study
 from ablations.wording import Answer, Statement
 
-__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "importance", "read_search", "search_answers"]
+__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "read_search", "search_answers"]
 
 FEWEST = 12
 """Scored configurations below which no importance of axes is told."""
 
 _RANGE_CHOICES = 5  # values that a grid would take of a range without a step
-_TREES, _REPEATS = 300, 20
+_TREES, _REPEATS = 200, 10
 _TITLE = "The search"
 
 
@@ -140,13 +140,22 @@ class Search:
         kept = [self.scored[place] for place in np.flatnonzero(pareto_front(costs))]
         return sorted(kept, key=lambda entry: entry.result.metrics[self.tune.names[0]])
 
+    @cached_property
+    def importance(self) -> Importance | str:
+        """How much each axis matters to the score, or why that can't be told."""
+        return _importance(self)
+
     def value(self, entry: Entry, axis: str) -> Any:
         """Return an entry's value of an axis, `epochs` among them."""
         return entry.epochs if axis == "epochs" and axis not in entry.proposal.values else entry.proposal.values[axis]
 
-    def label(self, entry: Entry) -> str:
-        """Name a proposal by what was chosen."""
-        return clean(", ".join(setting(axis, self.value(entry, axis)) for axis in self.axes))
+    def label(self, entry: Entry, *, short: bool = False) -> str:
+        """Name a proposal by what was chosen; numbers drawn from a range to three digits."""
+        values = {axis: self.value(entry, axis) for axis in self.axes}
+        for axis in self.ranges.keys() & values.keys():
+            if isinstance(values[axis], float):
+                values[axis] = float(f"{values[axis]:.3g}")
+        return clean(", ".join(setting(axis, value, short=short) for axis, value in values.items()))
 
 
 def read_search(study: Study, store: Store) -> Search | None:
@@ -206,7 +215,7 @@ def _grid(study: Study, records: Any) -> GridCost:
     return GridCost(trials, trials * each, tuple(axis for axis, one in study.ranges.items() if not one.size))
 
 
-def importance(search: Search) -> Importance | str:
+def _importance(search: Search) -> Importance | str:
     """Return how much each axis matters to the score, or why that can't be told.
 
     A random forest is fitted to the proposals; an axis' importance is the drop of its R2 when the axis is shuffled.
@@ -280,12 +289,12 @@ def _cost(search: Search) -> Statement:
     time = ""
     if math.isfinite(grid.seconds):
         time = f", about {duration(grid.seconds)} by the mean of the trials of full length"
-    coarse = f", with {_RANGE_CHOICES} values of {' and '.join(grid.coarse)}" if grid.coarse else ""
+    coarse = f" (with {_RANGE_CHOICES} values of {' and '.join(grid.coarse)})" if grid.coarse else ""
     return Statement("Cost", f"{made} A grid over the same choices{coarse} has {count(grid.trials, 'trial')}{time}.")
 
 
 def _matters(search: Search) -> list[Statement]:
-    found = importance(search)
+    found = search.importance
     if isinstance(found, str):
         return []
     ranked = sorted(found.drops, key=lambda axis: -found.drops[axis])

@@ -48,11 +48,11 @@ class Halved:
     def __init__(self, whole: Outcome, halved: Outcome) -> None:
         """Compare the two."""
         grids = [Grid.of(outcome.records) for outcome in (whole, halved)]
-        winners = [best(grid.configurations, "sse") for grid in grids]
-        if winners[0] is None or winners[1] is None:
+        winner, found = (best(grid.configurations, "sse") for grid in grids)
+        if winner is None or found is None:
             raise RuntimeError("no configuration of the grid is done: nothing can be compared")
-        self.winner, self.found = (grid.label(one) for grid, one in zip(grids, winners, strict=True) if one)
-        self.loss = winners[1].mean("sse") / winners[0].mean("sse") - 1
+        self.winner, self.found = grids[0].label(winner), grids[0].label(found)
+        self.loss = found.mean("sse") / winner.mean("sse") - 1
         self.share = _epochs(halved) / _epochs(whole)
 
 

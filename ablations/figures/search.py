@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from ablations.figures._style import GREY, PALETTE, Drawn, LeftOut, log_scale, new_figure, shown, styled
 from ablations.formatting import clean, count, value_text
 from ablations.quantities import axis_label, quantity
-from ablations.searched import Entry, Search, coordinates, importance
+from ablations.searched import Entry, Search, coordinates
 
 __all__ = ["axis_importance", "best_so_far", "parallel_coordinates", "search_figures", "search_front"]
 
@@ -87,8 +87,10 @@ def search_front(search: Search) -> Drawn | LeftOut:
         axes.set_xlabel(quantity(across).heading)
         axes.set_ylabel(quantity(up).heading)
         for (x, y), entry in list(zip(line, search.front, strict=True))[:: max(len(line) // 6, 1)]:
-            text = shown(search.label(entry), 44)
-            axes.annotate(text, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7, color=GREY)
+            text = shown(search.label(entry, short=True), 44)
+            right = x > (points[:, 0].min() + points[:, 0].max()) / 2  # it must not leave the axes
+            place = {"xytext": (-5 if right else 5, 4), "ha": "right" if right else "left"}
+            axes.annotate(text, (x, y), textcoords="offset points", fontsize=7, color=GREY, **place)
         axes.margins(0.12)
     places = zip(line, search.front, strict=True)
     told = "; ".join(f"{search.label(entry)} ({x:.4g}, {y:.4g})" for (x, y), entry in places)
@@ -137,9 +139,10 @@ def parallel_coordinates(search: Search) -> Drawn | LeftOut:
         axes.set_xlim(-0.15, len(names) - 0.55)
         bar = figure.colorbar(ScalarMappable(scale, colours), ax=axes, ticks=[0, len(known) - 1], pad=0.02)
         bar.ax.set_yticklabels(["best", "worst"])
+        bar.ax.invert_yaxis()
     best = known[int(np.argmin(costs))]
     more = f" Of {len(search.axes)} axes the first {_MOST_AXES} are shown." if len(search.axes) > _MOST_AXES else ""
-    by = "by random equal weighing of the two metrics" if search.tune.pareto else f"by {search.score_label}"
+    by = "by the sum of its ranks in the two metrics" if search.tune.pareto else f"by {search.score_label}"
     return Drawn(
         "search-axes",
         title,
@@ -193,7 +196,7 @@ def _ticks(
 def axis_importance(search: Search) -> Drawn | LeftOut:
     """Draw how much each axis matters to the score."""
     title = "Which axes matter"
-    found = importance(search)
+    found = search.importance
     if isinstance(found, str):
         return LeftOut(title, found)
     names = sorted(found.drops, key=lambda axis: found.drops[axis])
