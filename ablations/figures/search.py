@@ -89,8 +89,8 @@ def search_front(search: Search) -> Drawn | LeftOut:
         for (x, y), entry in list(zip(line, search.front, strict=True))[:: max(len(line) // 6, 1)]:
             text = shown(search.label(entry, short=True), 44)
             right = x > (points[:, 0].min() + points[:, 0].max()) / 2  # it must not leave the axes
-            place = {"xytext": (-5 if right else 5, 4), "ha": "right" if right else "left"}
-            axes.annotate(text, (x, y), textcoords="offset points", fontsize=7, color=GREY, **place)
+            side, offset = ("right", -5) if right else ("left", 5)
+            axes.annotate(text, (x, y), xytext=(offset, 4), textcoords="offset points", fontsize=7, color=GREY, ha=side)
         axes.margins(0.12)
     places = zip(line, search.front, strict=True)
     told = "; ".join(f"{search.label(entry)} ({x:.4g}, {y:.4g})" for (x, y), entry in places)
