@@ -187,6 +187,16 @@ def overhead(session: nox.Session) -> None:
 
 
 @nox.session
+def search(session: nox.Session) -> None:
+    """Compare searches and rungs with random search and the whole grid; with -- --kills, kill searches and compare."""
+    with_project(session, groups=("test",), extras=("tune",))
+    if "--kills" in session.posargs:
+        session.run("pytest", "-k", "killed", "tests/ablations/test_tuning.py", env={"VAEBENCH_SEARCH_KILLS": "3"})
+    else:
+        session.run("python", "-m", "bench.search", *session.posargs)
+
+
+@nox.session
 def kernels(session: nox.Session) -> None:
     """Time training steps with and without each of our kernels: nox -s kernels [-- OPTIONS]."""
     with_project(session)

@@ -47,13 +47,13 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="train what is missing of a study, write tables and report")
     _add_study(run)
-    run.add_argument("--executor", default="processes", help="inline or processes (default)")
-    run.add_argument("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
-    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop a trial that takes longer")
-    run.add_argument("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
-    run.add_argument("--refresh", action="store_true", help="train trials again that older code made")
-    run.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
+    _add_running(run)
     run.set_defaults(command="run")
+
+    tune = commands.add_parser("tune", help="search a study's axes with Keras Tuner instead of training its grid")
+    _add_study(tune)
+    _add_running(tune)
+    tune.set_defaults(command="tune")
 
     plan = commands.add_parser("plan", help="list a study's trials, their size and time; train nothing")
     _add_study(plan)
@@ -98,6 +98,16 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     add("--smoke", action="store_true", help="shrink the study: 256 images, one epoch, one seed")
     add("--workers", type=_positive, help="trials at a time (default: one a core, as many as memory holds)")
     add("--memory", type=_gigabytes, metavar="GB", help="that a worker may need (default: as seen so far, at least 2)")
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--executor", default="processes", help="inline or processes (default)")
+    add("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
+    add("--timeout", type=_seconds, metavar="SECONDS", help="stop a trial that takes longer")
+    add("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
+    add("--refresh", action="store_true", help="train trials again that older code made")
+    add("--no-pdf", action="store_true", help="write the HTML report alone")
 
 
 def _seconds(text: str) -> float:

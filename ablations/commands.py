@@ -6,6 +6,7 @@ import time
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,20 +14,24 @@ from rich.table import Table
 
 from ablations.estimate import forecast, speed_of, total_seconds
 from ablations.executors import EXECUTORS, repeat
-from ablations.formatting import clean
+from ablations.formatting import clean, count
 from ablations.lease import holder
 from ablations.memory import budget
 from ablations.progress import Watch, duration
 from ablations.records import Record
-from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, records_of
+from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, no_grid, records_of
 from ablations.runner import run as run_study
+from ablations.searched import read_search
+from ablations.searchspace import TuneSpec
 from ablations.store import Store, writing
 from ablations.study import Study
+from ablations.tuning import check as check_search
+from ablations.tuning import tune as search
 from vae.datasets import check, load, survey
 from vae.environment import source_hash
 from vae.errors import SpecError
 
-__all__ = ["compare", "data_check", "data_list", "plan", "report", "rerun", "run", "status"]
+__all__ = ["compare", "data_check", "data_list", "plan", "report", "rerun", "run", "status", "tune"]
 
 DONE, FAILED = 0, 1
 MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
@@ -37,27 +42,43 @@ def run(options: Namespace, console: Console) -> int:
     EXECUTORS[options.executor]
     began = time.monotonic()
     study = Study.load(options.study, smoke=options.smoke)
+    if study.ranges:
+        raise no_grid(study)
     planned = make_plan(study, Store(options.results / study.folder_name), refresh=options.refresh)
     done = len(planned.trials) - len(planned.missing)
     counts = f"{len(planned.trials)} trials, {done} done, {len(planned.missing)} to train"
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {counts}")
     if planned.stale:
         console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
-    with Watch(console, planned.missing) as watch:
-        outcome = run_study(
-            study,
-            options.results,
-            executor=options.executor,
-            workers=options.workers,
-            threads=options.threads,
-            memory=options.memory,
-            timeout=options.timeout,
-            retries=options.retries,
-            refresh=options.refresh,
-            on_event=watch,
-        )
+    with Watch(console, len(planned.missing)) as watch:
+        outcome = run_study(study, options.results, on_event=watch, on_jobs=watch.expect, **_running_options(options))
     console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
     return _finish(study, outcome, options, console)
+
+
+def tune(options: Namespace, console: Console) -> int:
+    """Search a study's axes, write the tables and the report of what was tried."""
+    EXECUTORS[options.executor]
+    began = time.monotonic()
+    study = Study.load(options.study, smoke=options.smoke)
+    check_search(study)
+    spec = study.tune or TuneSpec()
+    planned = make_plan(study, Store(options.results / study.folder_name), searched=True)
+    done = len(planned.trials) - len(planned.missing)
+    most = f"at most {spec.most} configurations" if spec.most else "as many configurations as it has"
+    seeds = len(study.axes["seed"])
+    what = f"{spec.tuner} search for {' and '.join(spec.names)}, {most} with {count(seeds, 'seed')} each"
+    console.print(f"study [bold]{escape(clean(study.name))}[/]: {escape(what)}; {count(done, 'trial')} done")
+    with Watch(console, (spec.most or 0) * seeds - done) as watch:
+        outcome = search(study, options.results, on_event=watch, on_jobs=watch.expect, **_running_options(options))
+    console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
+    return _finish(study, outcome, options, console)
+
+
+def _running_options(options: Namespace) -> dict[str, Any]:
+    """Return how trials are run, as the command line says."""
+    names = ("executor", "workers", "threads", "memory", "timeout", "retries", "refresh")
+    return {name: getattr(options, name) for name in names}
 
 
 def report(options: Namespace, console: Console) -> int:
@@ -72,6 +93,8 @@ def report(options: Namespace, console: Console) -> int:
 def plan(options: Namespace, console: Console) -> int:
     """List a study's trials with their size and estimated time."""
     study = Study.load(options.study, smoke=options.smoke)
+    if study.ranges:
+        raise no_grid(study)
     store = Store(options.results / study.folder_name)
     planned = make_plan(study, store)
     records = [record for name in store.names() if (record := store.read(name))]
@@ -237,12 +260,13 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
         spec_text=study.text,
         axes=study.axes,
         baseline=study.report.baseline,
-        command=_command(study),
+        command=_command(study, searched=store.search.is_file()),
         records=outcome.records,
         history=store.history,
         arrays=store.arrays,
         stale=outcome.plan.stale,
         runs=store.ledger.runs(),
+        search=read_search(study, store),
     )
     with writing(store.root):
         rendered = reports.render(
@@ -260,17 +284,16 @@ def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console
     for record in outcome.failed:
         console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:
-        console.print(
-            f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; the same command tries them again"
-        )
+        again = "the search went on without them" if source.search else "the same command tries them again"
+        console.print(f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; {again}")
         return FAILED
     console.print(f"next: open {escape(str(rendered.html))}", soft_wrap=True)
     return DONE
 
 
-def _command(study: Study) -> str:
+def _command(study: Study, *, searched: bool) -> str:
     """Return the command that repeats the study: by its name where it is built in, else by its file."""
-    words = ["vaebench", "run", study.source]
+    words = ["vaebench", "tune" if searched else "run", study.source]
     return shlex.join([*words, "--smoke"] if study.smoke else words)
 
 

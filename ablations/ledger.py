@@ -1,15 +1,13 @@
 """Every attempt of every trial, as they began, and every run: append-only, torn lines passed over."""
 
-import json
 import os
 import platform
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from ablations.jsonlines import append, lines
 from ablations.records import INTERRUPTED
 
 __all__ = ["Attempt", "Ledger", "Run"]
@@ -68,20 +66,20 @@ class Ledger:
 
     def start(self, trial: str) -> None:
         """Note that a trial begins."""
-        self._append({"event": "start", "trial": trial, "host": platform.node(), "pid": os.getpid(), "at": _now()})
+        append(self.path, {"event": "start", "trial": trial, "host": platform.node(), "pid": os.getpid(), "at": _now()})
 
     def end(self, trial: str, status: str, reason: str | None) -> None:
         """Note how it ended."""
-        self._append({"event": "end", "trial": trial, "status": status, "reason": reason, "at": _now()})
+        append(self.path, {"event": "end", "trial": trial, "status": status, "reason": reason, "at": _now()})
 
     def run(self, run: Run) -> None:
         """Note a run of the study, at its end."""
-        self._append({"event": "run", **asdict(run)})
+        append(self.path, {"event": "run", **asdict(run)})
 
     def runs(self) -> list[Run]:
         """Return the runs; lines that an older or newer version wrote with other fields are passed over."""
         found = []
-        for line in self._lines():
+        for line in lines(self.path):
             if line.pop("event", None) == "run":
                 with suppress(TypeError):
                     found.append(Run(**line))
@@ -91,7 +89,7 @@ class Ledger:
         """Return all attempts."""
         found: list[Attempt] = []
         last: dict[str, int] = {}
-        for line in self._lines():
+        for line in lines(self.path):
             trial = str(line.get("trial"))
             if line.get("event") == "start":
                 number = found[last[trial]].number + 1 if trial in last else 1
@@ -104,33 +102,6 @@ class Ledger:
                     trial, old.number, old.started, old.host, old.pid, str(line["at"]), str(line["status"]), reason
                 )
         return found
-
-    def _append(self, line: dict[str, object]) -> None:
-        # One write of a whole line to a file opened for appending: two processes' lines don't mix. A line that a crash
-        # cut short is ended first, so that it takes no other along.
-        with self.path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                torn = file.read(1) != b"\n"
-            else:
-                torn = False
-            text = json.dumps(line, ensure_ascii=False) + "\n"
-            file.write((b"\n" if torn else b"") + text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self.path.is_file():
-            return
-        # Not splitlines, which takes more signs for an end of line than a name may hold.
-        for text in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if isinstance(line, dict):
-                yield line
 
 
 def _now() -> str:

@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ablations.executors import Event
-from ablations.study import Trial
+from ablations.executors import Event, Job
+from ablations.records import PAUSED
 
 __all__ = ["Watch", "duration"]
 
@@ -30,15 +30,15 @@ class Watch:
 
     Args:
         console: where to print.
-        trials: those that will be trained.
+        trials: how many will be trained, as far as is known; more may be announced by `expect`.
     """
 
-    def __init__(self, console: Console, trials: Sequence[Trial]) -> None:
+    def __init__(self, console: Console, trials: int) -> None:
         """Prepare the bars; they appear when the block is entered."""
         self._console = console
-        self._epochs = {trial.name: trial.spec.train.epochs for trial in trials}
+        self._epochs: dict[str, int] = {}
         self._finished: set[str] = set()
-        self._total = len(trials)
+        self._total = max(trials, 0)
         self._began = time.monotonic()
         self._rows: dict[str, TaskID] = {}
         self._bars = Progress(
@@ -66,6 +66,12 @@ class Watch:
         """Take them away."""
         self._bars.stop()
 
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Hear of the trials that come next, and of how far they go."""
+        self._epochs |= {job.name: job.last_epoch for job in jobs}
+        self._total = max(self._total, len(self._epochs))
+        self._bars.update(self._overall, total=self._total)
+
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if event.kind == "started":
@@ -77,9 +83,11 @@ class Watch:
             self._finish(event)
 
     def _finish(self, event: Event) -> None:
+        self._bars.remove_task(self._rows.pop(event.trial))
+        if event.record is not None and event.record.status == PAUSED:
+            return  # it is not done, and may never be
         self._finished.add(event.trial)
         done = len(self._finished)
-        self._bars.remove_task(self._rows.pop(event.trial))
         self._bars.update(self._overall, completed=done)
         record = event.record
         if record is None:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from vae.metrics import METRICS
 
-__all__ = ["FLOOR", "MAIN", "Quantity", "axis_label", "order", "quantity"]
+__all__ = ["FLOOR", "MAIN", "Quantity", "axis_label", "known_quantities", "order", "quantity"]
 
 FLOOR = "pca_mse"
 MAIN = ("mse", "ssim", "knn_accuracy")
@@ -88,6 +88,11 @@ def quantity(name: str) -> Quantity:
             return known
         return replace(known, label=metric.label, unit=metric.unit, better=metric.better)
     return known or Quantity(name, _spoken(name))
+
+
+def known_quantities() -> list[str]:
+    """Return the names of all columns that a trial of any study has: metrics, those of plugins too, and timings."""
+    return list(dict.fromkeys([*_KNOWN, *METRICS]))
 
 
 def axis_label(name: str) -> str:

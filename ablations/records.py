@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["INTERRUPTED", "SKIPPED", "Record"]
+__all__ = ["INTERRUPTED", "PAUSED", "PRUNED", "SKIPPED", "UNFAILED", "Record"]
 
 SKIPPED, INTERRUPTED = "skipped", "interrupted"
+PAUSED, PRUNED = "paused", "pruned"
+UNFAILED = ("done", SKIPPED, INTERRUPTED, PAUSED, PRUNED)
+"""What a trial can be without having failed."""
 
 
 @dataclass(frozen=True)
@@ -14,13 +17,15 @@ class Record:
     """One trial, finished or failed; exactly what `record.json` holds.
 
     Trials that left none have one in tables and reports all the same: those that a rule of the study leaves out
-    (`skipped`, with the rule as reason), and those whose last attempt nobody saw the end of (`interrupted`).
+    (`skipped`, with the rule as reason), and those whose last attempt nobody saw the end of (`interrupted`). A trial
+    that waits at a rung of the study's `[stop]` for its rivals is `paused`, one that was stopped there is `pruned`.
 
     Attributes:
         trial: the folder's name, slug and first digits of the digest.
         digest: SHA-256 of the spec and the data's checksum.
         axes: axis -> value in the study's order, `seed` last; None where an axis does not apply to the model.
-        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed; skipped or interrupted.
+        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed; skipped, interrupted, paused or
+            pruned.
         reason: why it is not done; None when it is.
         spec: the RunSpec as plain values.
         metrics: metric -> value, or None where it does not apply.
@@ -50,7 +55,7 @@ class Record:
     @property
     def failed(self) -> bool:
         """Whether it was tried to its end and is not done."""
-        return self.status not in ("done", SKIPPED, INTERRUPTED)
+        return self.status not in UNFAILED
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, ready for json.dumps."""

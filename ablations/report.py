@@ -26,6 +26,7 @@ from ablations.ledger import Run
 from ablations.page import headlines, page, supporting, templates
 from ablations.provenance import provenance
 from ablations.records import SKIPPED, Record
+from ablations.searched import Search, search_answers
 from ablations.sections import TableView, failures, skips, summary_tables, trial_table
 from ablations.tables import write_atomically
 from ablations.trialparts import linked, trial_parts
@@ -56,6 +57,7 @@ class Source:
         arrays: a trial's pictures and points; empty for one that failed.
         stale: names of trials made by older code.
         runs: in which the trials were trained.
+        search: what was proposed, where the study was searched.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Source:
     arrays: Callable[[Record], Mapping[str, np.ndarray[Any, Any]]]
     stale: Collection[str] = ()
     runs: Sequence[Run] = ()
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def render(
         raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
     grid = Grid.of(source.records, source.stale)
     loaders = Loaders(source.history, source.arrays, folder / ".cache")
-    drawn = list(draw(grid, loaders, embedding=embedding, path=path))
+    drawn = list(draw(grid, loaders, embedding=embedding, path=path, search=source.search))
     placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
     left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
     content = _content(source, grid) | {"figures": placed, "left_out": left_out}
@@ -169,7 +172,7 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "seeds_note": seeds_note(grid),
         "failures": failures(source.records),
         "skips": skips(source.records),
-        "answers": answer(grid, source.baseline, source.history),
+        "answers": [*search_answers(source.search), *answer(grid, source.baseline, source.history)],
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),
         "analyses": analysis_tables(grid, source.baseline),

@@ -7,28 +7,42 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ablations import pruning
 from ablations.energy import metered
 from ablations.executors import EXECUTORS, Event, Executor, Job
 from ablations.lease import hold
 from ablations.ledger import Run
 from ablations.memory import available, budget
-from ablations.records import INTERRUPTED, Record
+from ablations.records import INTERRUPTED, PRUNED, Record
+from ablations.searchlog import proposed_trials
 from ablations.store import Store, writing
 from ablations.study import Study, Trial
 from vae._frozen import canonical_json
 from vae.datasets import load
 from vae.environment import source_hash
-from vae.errors import DataError
+from vae.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRANSIENT = ("crashed", "out_of_memory")  # what another try may not meet again
 
-__all__ = ["TRANSIENT", "Outcome", "Plan", "collect", "crew_size", "make_plan", "records_of", "run"]
+__all__ = [
+    "TRANSIENT",
+    "Outcome",
+    "Plan",
+    "Schedule",
+    "collect",
+    "crew_size",
+    "make_plan",
+    "no_grid",
+    "records_of",
+    "run",
+]
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,13 @@ class Outcome:
         return [record for record in self.records if record.failed]
 
 
-def make_plan(study: Study, store: Store, *, refresh: bool = False, recorded: bool = False) -> Plan:
+Schedule = Callable[[Plan, str | None], Iterator[Sequence[Job]]]
+"""Of a plan and the code's commit: what to train, list by list, each to be performed before the next is asked for."""
+
+
+def make_plan(
+    study: Study, store: Store, *, refresh: bool = False, recorded: bool = False, searched: bool = False
+) -> Plan:
     """Look what is done: a trial counts as done when its folder holds a finished record.
 
     Args:
@@ -82,23 +102,38 @@ def make_plan(study: Study, store: Store, *, refresh: bool = False, recorded: bo
         store: where results are.
         refresh: train stale trials again.
         recorded: do without data sets that are no longer there, for those who only read the results.
+        searched: the trials are those that the study's search has proposed, not its grid.
 
     Raises:
         DataError: a data set is missing.
     """
-    trials = _recorded_trials(study, store) if recorded else list(study.trials())
+    trials = _trials(study, store, recorded=recorded, searched=searched or bool(study.ranges))
     known = set(store.names())
     records = {trial.name: store.read(trial.name) for trial in trials if trial.name in known}
-    done = {name: record for name, record in records.items() if record is not None and record.status == "done"}
+    settled = ("done", PRUNED) if study.stop else ("done",)
+    done = {name: record for name, record in records.items() if record is not None and record.status in settled}
     stale = frozenset(name for name, record in done.items() if record.code.get("vae") != source_hash())
     again = stale if refresh else frozenset()
     missing = [trial for trial in trials if trial.name not in done or trial.name in again]
     return Plan(trials, missing, stale - again, tuple(study.skipped()))
 
 
-def _recorded_trials(study: Study, store: Store) -> list[Trial]:
-    """Return a study's trials under the names that they have in the store, where their data can't be asked."""
-    trials = list(study.trials())
+def _trials(study: Study, store: Store, *, recorded: bool, searched: bool) -> list[Trial]:
+    """Return the trials of a study's grid or search; for who reads the results, what there is of both."""
+    if not recorded:
+        return proposed_trials(study, store) if searched else list(study.trials())
+    if searched:
+        return _recorded(proposed_trials(study, store), store)
+    trials = _recorded(list(study.trials()), store)
+    proposed = _recorded(proposed_trials(study, store), store)
+    if not proposed:
+        return trials
+    there = set(store.names())
+    return list({trial.name: trial for trial in [*proposed, *(one for one in trials if one.name in there)]}.values())
+
+
+def _recorded(trials: list[Trial], store: Store) -> list[Trial]:
+    """Return trials under the names that they have in the store, where their data can't be asked."""
     try:
         for trial in trials:
             _ = trial.digest
@@ -125,6 +160,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     retries: int = 1,
     refresh: bool = False,
     on_event: Callable[[Event], None] | None = None,
+    on_jobs: Callable[[Sequence[Job]], None] | None = None,
+    schedule: Schedule | None = None,
 ) -> Outcome:
     """Train what is missing of a study and write its tables.
 
@@ -140,42 +177,67 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         retries: how often a trial is tried again, in this run, whose failure may be the machine's (`TRANSIENT`).
         refresh: train trials again that older code made.
         on_event: called with everything that happens.
+        on_jobs: called with each list of jobs before it is performed.
+        schedule: what to train, of a search; the study's grid without one, rung by rung where it has a `stop`.
 
     Raises:
-        SpecError: the executor is unknown.
+        SpecError: the executor is unknown, or an axis is a range and this is no search.
         DataError: a data set is missing or can't be read; nothing was trained.
         VaebenchError: the results folder can't be written, or another runner holds it.
     """
     kind = EXECUTORS[executor]
     store = Store(Path(results) / study.folder_name)
-    plan = make_plan(study, store, refresh=refresh)
-    for spec in dict.fromkeys(trial.spec.data for trial in plan.missing):
+    searched = schedule is not None
+    if study.ranges and not searched:
+        raise no_grid(study)
+    plan = make_plan(study, store, refresh=refresh, searched=searched)
+    for spec in dict.fromkeys(trial.spec.data for trial in (study.trials() if searched else plan.missing)):
         load(spec)  # now, rather than in the night; workers find it decoded
     store.create()
     with writing(store.root), hold(store.lease):
         # Only now: another runner may have finished some of them since.
-        plan = make_plan(study, store, refresh=refresh)
+        plan = make_plan(study, store, refresh=refresh, searched=searched)
         store.write_study(study.text)
         store.sweep()
         _reconcile(store, plan)
         crew, each = crew_size(executor, workers, threads, memory or budget(records_of(store, plan)))
         commit = git_commit()
-        jobs = [Job(trial, store.root, commit) for trial in plan.missing]
         done: set[str] = set()
         started = _now()
         try:
-            with metered() as meter:
-                for event in _perform(kind(crew, each, timeout), jobs, store, retries):
-                    if event.record is not None and event.record.status == "done":
-                        done.add(event.trial)
-                    if on_event:
-                        on_event(event)
+            with metered() as meter, kind(crew, each, timeout) as pool:
+                for jobs in (schedule or partial(_grid, study, store))(plan, commit):
+                    if on_jobs:
+                        on_jobs(jobs)
+                    for event in _perform(pool, jobs, store, retries):
+                        if event.record is not None and event.record.status == "done":
+                            done.add(event.trial)
+                        if on_event:
+                            on_event(event)
         finally:
             store.progress_file.unlink(missing_ok=True)
+            plan = make_plan(study, store, searched=True) if searched else plan
             outcome = collect(store, plan, len(done))
             if done:
                 store.ledger.run(Run(started, _now(), platform.node(), crew, each, len(done), meter.joules))
     return outcome
+
+
+def no_grid(study: Study) -> SpecError:
+    """Return the error of a study that can be searched alone."""
+    axis = next(iter(study.ranges))
+    return SpecError(
+        f"{study.where}: axes.{axis} is a range, which has no grid of trials: search it with `vaebench tune "
+        f"{study.source}`, or give a list of values"
+    )
+
+
+def _grid(study: Study, store: Store, plan: Plan, commit: str | None) -> Iterator[Sequence[Job]]:
+    """Yield what is missing of a grid."""
+    if study.stop:
+        yield from pruning.waves(study, store, plan, commit)
+    elif plan.missing:
+        yield [Job(trial, store.root, commit) for trial in plan.missing]
 
 
 def _reconcile(store: Store, plan: Plan) -> None:
@@ -224,7 +286,7 @@ def records_of(store: Store, plan: Plan, running: Collection[str] = ()) -> list[
     for trial in plan.trials:
         record, attempt = store.read(trial.name), last.get(trial.name)
         cut_short = attempt is not None and attempt.status == INTERRUPTED and trial.name not in running
-        if attempt is not None and cut_short and (record is None or record.status != "done"):
+        if attempt is not None and cut_short and (record is None or record.status not in ("done", PRUNED)):
             reason = "its last attempt was cut short; the next run goes on from there"
             record = Record(trial.name, trial.digest, dict(trial.axes), INTERRUPTED, reason, trial.spec.settings())
         if record is not None:
@@ -284,4 +346,4 @@ def _now() -> str:
 
 
 def _columns(plan: Plan) -> list[str]:
-    return list(plan.trials[0].axes)
+    return list(plan.trials[0].axes) if plan.trials else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ablations.configurations import SEED, Configuration, Grid, measured
 from ablations.formatting import ABSENT, clean, count, percent, shorten, value_text
 from ablations.quantities import FLOOR, axis_label, order, quantity
-from ablations.records import SKIPPED, Record
+from ablations.records import PRUNED, SKIPPED, Record
 
 __all__ = [
     "Cell",
@@ -196,7 +196,8 @@ def _summary_cell(grid: Grid, one: Configuration, column: Column, winners: Mappi
     if name == "n":
         return Cell(f"{len(one.trials)}{'†' if one.stale else ''}", str(len(one.trials)))
     if name == "failed":
-        return Cell(str(len(one.others)), str(len(one.others)), status="failed" if one.others else "")
+        failed = any(record.status != PRUNED for record in one.others)
+        return Cell(str(len(one.others)), str(len(one.others)), status="failed" if failed else "")
     if name == "against_floor":
         text = percent(one.mean("mse"), one.mean(FLOOR))
         share = one.mean("mse") / one.mean(FLOOR) if text else math.nan
@@ -248,7 +249,7 @@ def failures(records: Sequence[Record]) -> list[tuple[str, str]]:
     """Return what should be done and is not as (which trials, why), trials with the same reason together."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        if record.status not in ("done", SKIPPED):
+        if record.status not in ("done", SKIPPED, PRUNED):
             reason = clean(record.reason or "no reason was recorded")
             groups.setdefault(f"{record.status}: {reason}", []).append(record)
     told = []
@@ -260,9 +261,14 @@ def failures(records: Sequence[Record]) -> list[tuple[str, str]]:
 
 
 def skips(records: Sequence[Record]) -> list[str]:
-    """Return what the study's rules left out, a sentence a rule."""
+    """Return what the study's rules left out or stopped, a sentence a rule."""
     counted = Counter(clean(record.reason or "") for record in records if record.status == SKIPPED)
-    return [f"{count(number, 'row')} of the grid skipped {reason}." for reason, number in counted.items()]
+    told = [f"{count(number, 'row')} of the grid skipped {reason}." for reason, number in counted.items()]
+    # Which epoch it was is all that many reasons have in common; each trial's own is in the table.
+    stopped = Counter(clean(record.reason or "").partition(":")[0] for record in records if record.status == PRUNED)
+    for reason, number in stopped.items():
+        told.append(f"{count(number, 'trial')} {reason}, behind their rivals; no mean includes them.")
+    return told
 
 
 def _number_column(name: str) -> Column:

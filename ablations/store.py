@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ablations.ledger import Ledger
 from ablations.records import Record
+from vae.environment import source_hash
 from vae.errors import VaebenchError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "Store", "unwritable", "writing"]
 
 PARTIAL = ".partial-"
+SHARED = "shared-"
 
 
 def unwritable(folder: Path, error: OSError) -> VaebenchError:
@@ -102,6 +104,15 @@ class Store:
         """Return where an unfinished trial keeps its checkpoints."""
         return self.root / "work" / trial
 
+    def shared_workspace(self, key: str) -> str:
+        """Return the name of a workspace that trials of one configuration and different length have in common."""
+        return f"{SHARED}{key}"
+
+    def clear_shared(self) -> None:
+        """Remove the checkpoints that a search kept so that longer trials could go on from them."""
+        for path in (self.root / "work").glob(f"{SHARED}*"):
+            self.clear_workspace(path.name)
+
     def clear_workspace(self, trial: str) -> None:
         """Remove a trial's checkpoints, which nobody needs any more."""
         shutil.rmtree(self.workspace(trial), ignore_errors=True)
@@ -112,6 +123,11 @@ class Store:
     def ledger(self) -> Ledger:
         """The log of attempts."""
         return Ledger(self.root / "attempts.jsonl")
+
+    @property
+    def search(self) -> Path:
+        """The log of a search's proposals and scores."""
+        return self.root / "search.jsonl"
 
     @property
     def lease(self) -> Path:
@@ -228,6 +244,13 @@ class Store:
             return Record(**json.loads((self.trials / trial / "record.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    def is_done(self, trial: str, again: Collection[str] = ()) -> bool:
+        """Tell whether a trial is done; of those in `again`, whether the present code has done it."""
+        record = self.read(trial)
+        if record is None or record.status != "done":
+            return False
+        return trial not in again or record.code.get("vae") == source_hash()
 
     @staticmethod
     def of_trial(folder: Path) -> Record | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ablations.records import SKIPPED, Record
+from ablations.searchspace import Range, StopSpec, TuneSpec, check_stop, check_tune, split_ranges
 from ablations.settings import flatten, nest, resolve, value_at
 from ablations.studyfile import (
     MOST_ROWS,
@@ -31,6 +32,7 @@ from vae.datasets import fingerprint
 from vae.errors import SpecError, unknown_name
 from vae.networks import NETWORKS
 from vae.spec import DataSpec, RunSpec
+from vae.terms import TERMS
 
 __all__ = ["Study", "Trial", "slug"]
 
@@ -80,6 +82,9 @@ class Study:
         include: rows added to the grid, over all seeds.
         override: settings for some of the trials alone.
         report: what the report shows.
+        tune: how it is searched, if it says so.
+        stop: when trials are stopped early; None trains all to their end.
+        ranges: axes that are ranges, for a search; `axes` has their two ends.
         text: the study file as written; loaded again, it is this study.
         where: the file, for error messages.
         source: what was asked for, a built-in's name or a path.
@@ -95,6 +100,9 @@ class Study:
     title: str = ""
     question: str = ""
     report: ReportSpec = field(default_factory=ReportSpec)
+    tune: TuneSpec | None = None
+    stop: StopSpec | None = None
+    ranges: Mapping[str, Range] = field(default_factory=dict)
     text: str = ""
     where: str = "study"
     source: str = "study.toml"
@@ -144,7 +152,8 @@ class Study:
             text = f"smoke = true\n{text}"
         smoke = smoke or file.smoke
         fixed = {resolve(key, f"{where}: fixed"): value for key, value in flatten(file.fixed).items()}
-        axes = parse_axes(file.axes, where)
+        listed_axes, ranges = split_ranges(file.axes, where)
+        axes = parse_axes(listed_axes, where)
         name = file.name
         if smoke:
             name, fixed = f"{name}-smoke", fixed | SMOKE
@@ -159,6 +168,9 @@ class Study:
             title=file.title,
             question=file.question,
             report=file.report,
+            tune=file.tune.shrunk() if smoke and file.tune else file.tune,
+            stop=file.stop,
+            ranges=ranges,
             text=text,
             where=where,
             source=source,
@@ -195,9 +207,8 @@ class Study:
         unique: dict[str, Trial] = {}
         skipped: list[Record] = []
         for row in rows:
-            rules = [index for index, rule in enumerate(self.exclude, 1) if _matches(row, rule)]
-            if rules:
-                reason = f"by exclude {rules[0]}: {_rule_text(self.exclude[rules[0] - 1])}"
+            reason = self.excluded(row)
+            if reason:
                 skipped.append(Record("", "", {axis: row.get(axis) for axis in (*columns, "seed")}, SKIPPED, reason))
                 continue
             spec = self._spec(row)
@@ -213,6 +224,22 @@ class Study:
     def skipped(self) -> Iterator[Record]:
         """Yield a record for each row of the grid that an exclude rule leaves out; its reason is the rule."""
         return iter(self._rows[1])
+
+    def trial(self, row: Mapping[str, Any]) -> Trial:
+        """Return the trial of one row: axis -> value, `seed` last, and settings that are no axis of the study.
+
+        Raises:
+            SpecError: the settings don't go together.
+        """
+        spec = self._spec(row)
+        return Trial({axis: self._shown(spec, axis) for axis in row}, spec)
+
+    def excluded(self, row: Mapping[str, Any]) -> str | None:
+        """Return the exclude rule that leaves a row out, in words; None where none does."""
+        for index, rule in enumerate(self.exclude, 1):
+            if _matches(row, rule):
+                return f"by exclude {index}: {_rule_text(rule)}"
+        return None
 
     def __len__(self) -> int:
         """Return the number of trials."""
@@ -265,6 +292,10 @@ class Study:
                         raise SpecError(f"{self.where}: axes.{axis} = {value!r}: {error}") from None
         self._check_options()
         self._check_rules(smoke=smoke)
+        if self.tune or self.ranges:
+            check_tune(self.tune or TuneSpec(), self.axes, self.ranges, self.where)
+        if self.stop:
+            check_stop(self.stop, self.axes, list(TERMS), self.where)
         if not self._rows[0]:
             raise SpecError(f"{self.where}: no trial is left: the exclude rules match the whole grid. Relax them")
 

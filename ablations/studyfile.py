@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 from pydantic import Field
 
+from ablations.searchspace import StopSpec, TuneSpec
 from ablations.settings import flatten, resolve
 from vae._frozen import Frozen
 from vae.errors import SpecError
@@ -78,6 +79,8 @@ class StudyFile(Frozen):
     include: tuple[dict[str, Any], ...] = ()
     override: tuple[Override, ...] = ()
     report: ReportSpec = ReportSpec()
+    tune: TuneSpec | None = None
+    stop: StopSpec | None = None
     smoke: bool = False
 
 

@@ -17,7 +17,7 @@ from ablations.characters import visible
 from ablations.configurations import SEED, measured
 from ablations.formatting import spread
 from ablations.quantities import order
-from ablations.records import INTERRUPTED, SKIPPED, Record
+from ablations.records import INTERRUPTED, PAUSED, PRUNED, SKIPPED, Record
 from ablations.statistics import mean_interval
 
 __all__ = ["csv_text", "summary", "table", "write", "write_atomically"]
@@ -68,8 +68,8 @@ def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
     For a number `m` the columns are `m_mean`, `m_sd` (ddof=1, empty for one seed) and the 95 % t interval of the mean,
     `m_low` to `m_high`. `n` counts the trials behind the means, `failed` those that were tried and left none,
-    `interrupted` and `skipped` those without an end and those left out by a rule, `stale` those made by older code;
-    stale trials enter a mean only where the configuration has no others.
+    `interrupted`, `skipped` and `pruned` those without an end, left out by a rule and stopped early, `stale` those made
+    by older code; stale trials enter a mean only where the configuration has no others.
 
     Args:
         trials: from `table`.
@@ -92,7 +92,8 @@ def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:
     fresh = done[~done["stale"].astype(bool)]
     used = fresh if len(fresh) else done
     counted = group["status"].value_counts()
-    apart = {name: int(counted.get(name, 0)) for name in (INTERRUPTED, SKIPPED)}
+    apart = {name: int(counted.get(name, 0)) for name in (INTERRUPTED, SKIPPED, PRUNED)}
+    apart[INTERRUPTED] += int(counted.get(PAUSED, 0))  # the next run goes on with either
     row: dict[str, float] = {"n": len(used), "failed": len(group) - len(done) - sum(apart.values())}
     row |= apart | {"stale": len(done) - len(fresh)}
     for name in numbers:

@@ -30,7 +30,8 @@ class TrainSpec(Part):
         batch_size: images a step.
         learning_rate: of Adam (Kingma and Ba, 2015).
         clip_norm: gradients are scaled down to this global norm; None leaves them.
-        validation_limit: the curves after each epoch are of the first so many test images; no choice is made by them.
+        validation_limit: the curves after each epoch are of the first so many test images; no choice is made by them,
+            save where a study's `[stop]` ends trials early.
         seed: of weights, shuffling and sampling noise.
     """
 

@@ -1,5 +1,6 @@
 """One run, trained: the same spec on the same machine gives the same bits, in one go or taken up again."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from vae._frozen import canonical_json
 from vae.checkpoint import Checkpoints, State
 from vae.datasets import Data, as_float, load
 from vae.environment import describe, source_hash
@@ -60,6 +62,7 @@ def train(
     on_epoch: Progress | None = None,
     checkpoints: Path | None = None,
     models: Models | None = None,
+    until: int | None = None,
 ) -> Trained:
     """Train what `spec` describes.
 
@@ -73,6 +76,9 @@ def train(
             written is noted, and harmless.
         models: traced models of earlier trainings, of which one is used where it fits, to the same bits; the model
             that is returned is then good until the next training with them.
+        until: pause after so many epochs, with the state saved to `checkpoints`; the next call goes on from there, to
+            the same bits. At `spec.train.epochs` the state of the finished training is kept, from which one of more
+            epochs may go on where no term's weight is scheduled (a schedule is told in shares of the whole training).
 
     Raises:
         DataError: the data set is missing or damaged.
@@ -81,17 +87,22 @@ def train(
     """
     data = data or load(spec.data)
     with models.lend(spec, data.shape) if models else nullcontext(build(spec, data.shape)) as model:
-        return _fit(model, spec, data, on_epoch, checkpoints)
+        monitor, batches = _prepared(model, spec, data, on_epoch)
+        if checkpoints is not None:
+            monitor.resume(checkpoints, _training(spec, data.checksum))
+        return _fit(model, monitor, batches, data, until)
 
 
-def _fit(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None, checkpoints: Path | None) -> Trained:
+def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, _Batches]":
     batches = _Batches(data.train.images, spec)
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
     model.check_range(held_out)
-    monitor = _Monitor(model, batches, held_out, spec, on_epoch)
-    if checkpoints is not None:
-        monitor.resume(checkpoints, spec.digest(data.checksum))
-    for first, last in monitor.stretches():
+    return _Monitor(model, batches, held_out, spec, on_epoch), batches
+
+
+def _fit(model: VAE, monitor: "_Monitor", batches: "_Batches", data: Data, until: int | None) -> Trained:
+    spec = monitor.spec
+    for first, last in monitor.stretches(until or spec.train.epochs):
         model.fit(
             batches,
             initial_epoch=first,
@@ -100,8 +111,22 @@ def _fit(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None, check
             callbacks=[monitor],
             verbose=0,
         )
-    notes = {"batch_statistics": _settle_statistics(model, data.train.images, spec)} | monitor.notes()
+    if until is not None:
+        monitor.keep()
+    notes = {}
+    if len(monitor.history) == spec.train.epochs:
+        notes["batch_statistics"] = _settle_statistics(model, data.train.images, spec)
+    notes |= monitor.notes()
     return Trained(spec, model, monitor.history, monitor.timings(len(data.train.images)), notes)
+
+
+def _training(spec: RunSpec, data_checksum: str) -> str:
+    """Return what identifies a training; without a schedule, how many epochs are still to come plays no part."""
+    settings = spec.settings()
+    del settings["data"]["path"]
+    if not any(term.scheduled for term in spec.loss.values()):
+        del settings["train"]["epochs"]
+    return hashlib.sha256(canonical_json([settings, data_checksum]).encode()).hexdigest()
 
 
 class _Batches(keras.utils.PyDataset):
@@ -133,6 +158,7 @@ class _Monitor(keras.callbacks.Callback):
         self, vae: VAE, batches: _Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
     ) -> None:
         super().__init__()
+        self.spec = spec
         self.history: list[dict[str, float]] = []
         self._vae, self._batches, self._held_out, self._on_epoch = vae, batches, held_out, on_epoch
         self._epochs, self._steps = spec.train.epochs, len(batches)
@@ -141,6 +167,7 @@ class _Monitor(keras.callbacks.Callback):
         self._checkpoints: Checkpoints | None = None
         self._state: State | None = None  # to go on from
         self._step = self._skip = 0
+        self._kept_step = -1  # of the newest checkpoint
         self._first_steps: list[float] = []
         self._resumed: list[int] = []
         self._carried = 0.0  # seconds that earlier processes spent in the epoch under way
@@ -158,24 +185,32 @@ class _Monitor(keras.callbacks.Callback):
             "variables": [[list(variable.shape), str(variable.dtype)] for variable in self._variables()],
         }
         self._checkpoints = Checkpoints(folder, identity)
-        self._state = state = self._checkpoints.latest()
-        if state is None:
+        state = self._checkpoints.latest()
+        if state is None or state.step > self._total:  # of a longer training of the same kind
             return
+        self._state = state
         self.history, self._first_steps = list(state.history), list(state.first_steps)
         self._resumed = [*state.resumed, state.step]
         self._step, self._skip, self._carried = state.step, state.batch, state.seconds
+        self._kept_step = state.step
         if state.epoch == self._epochs:
             self._restore()
 
-    def stretches(self) -> Iterator[tuple[int, int]]:
+    def stretches(self, until: int) -> Iterator[tuple[int, int]]:
         """Yield (first, last) epochs to train: what is left of an epoch is shorter, so Keras is to be told apart."""
-        if self._skip:
+        if self._skip and len(self.history) < until:
             epoch = len(self.history)
             self._batches.start(epoch, self._skip)
             yield epoch, epoch + 1
-        if len(self.history) < self._epochs:
+        if len(self.history) < until:
             self._batches.start(len(self.history))
-            yield len(self.history), self._epochs
+            yield len(self.history), until
+
+    def keep(self) -> None:
+        """Save the state between two epochs, unless the newest checkpoint is of this step."""
+        self._restore()
+        if self._checkpoints and self._step != self._kept_step:
+            self._save(0)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
         self._batches.start(epoch, self._skip)
@@ -246,6 +281,7 @@ class _Monitor(keras.callbacks.Callback):
         )
         if self._checkpoints:
             self._checkpoints.save(state)
+        self._kept_step = self._step
         self._saved = time.perf_counter()
         self._cost = self._saved - began
 
@@ -272,7 +308,7 @@ class _Monitor(keras.callbacks.Callback):
         """Summarise: seconds, and images a second once the first step is over."""
         seconds = [row["seconds"] for row in self.history]
         steady = max(sum(seconds) - sum(self._first_steps), 1e-9)
-        seen = images * len(seconds) * (1 - len(self._first_steps) / self._total)
+        seen = images * len(seconds) * (1 - len(self._first_steps) / (self._steps * len(seconds)))
         return {
             "first_step_seconds": sum(self._first_steps),
             "train_seconds": steady,

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
 
-from ablations.records import Record
+from ablations.records import PAUSED, Record
 from ablations.store import Store
 from ablations.study import Trial
 from vae.datasets import Data, load
@@ -22,6 +23,7 @@ from vae.spec import DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from vae.reuse import Models
+    from vae.training import Trained
 
 __all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "forget_data", "perform", "repeat"]
 
@@ -30,16 +32,37 @@ Progress = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to perform and where its results go; it can be sent to another process."""
+    """A trial to perform and where its results go; it can be sent to another process.
+
+    Attributes:
+        trial: the trial.
+        root: the study's folder of results.
+        commit: of the code.
+        until: the epoch after which it is to pause; None trains it to its end.
+        shared: the workspace that it has in common with shorter and longer trials of the same configuration: the state
+            of the finished training stays there for the next.
+    """
 
     trial: Trial
     root: Path
     commit: str | None = None
+    until: int | None = None
+    shared: str | None = None
 
     @property
     def name(self) -> str:
         """The trial's name."""
         return self.trial.name
+
+    @property
+    def workspace(self) -> str:
+        """Where its checkpoints are kept."""
+        return self.shared or self.name
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch at which it ends."""
+        return self.until or self.trial.spec.train.epochs
 
 
 @dataclass(frozen=True)
@@ -47,7 +70,7 @@ class Event:
     """Something that happened to a trial.
 
     Attributes:
-        kind: `started`, `epoch` or `finished`.
+        kind: `started`, `epoch` or `finished`, which is said of a trial that pauses, too.
         trial: its name.
         epoch: epochs done, for `epoch`.
         values: the history's row, for `epoch`.
@@ -80,6 +103,15 @@ class Executor(ABC):
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events until all jobs are finished; closing the iterator stops all work."""
 
+    def __enter__(self) -> Self:
+        """Keep what the first `run` starts for those that follow in the block."""
+        return self
+
+    def __exit__(  # noqa: B027 - see its docstring
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what was kept: by default nothing is."""
+
 
 EXECUTORS: Registry[type[Executor]] = Registry("executor", "ablations.executors")
 
@@ -99,10 +131,11 @@ def perform(job: Job, threads: int, on_epoch: Progress | None = None) -> Record:
         reason = f"{type(error).__name__}: {error}"
         notes = {"traceback": traceback.format_exc()}
         record = replace(base, status=status, reason=reason, notes=notes, finished=_now())
-    if record.status != "done":
+    if record.status not in ("done", PAUSED):
         with store.commit(job.name) as draft:
             draft.write_record(record)
-    store.clear_workspace(job.name)
+    if record.status != PAUSED and not (record.status == "done" and job.shared):
+        store.clear_workspace(job.workspace)
     return record
 
 
@@ -137,7 +170,10 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
     reset_peak_rss()
     began = time.process_time()  # of all threads of this process, which performs one trial at a time
     data = _load(job.trial.spec.data)
-    trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.name), _models())
+    until = job.last_epoch if job.until or job.shared else None
+    trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.workspace), _models(), until)
+    if job.last_epoch < job.trial.spec.train.epochs:
+        return _pause(job, base, trained, data)
     evaluation = evaluate(trained, data)
     spent = {"cpu_seconds": time.process_time() - began, "peak_rss_mb": peak_rss_mb()}
     record = replace(
@@ -155,6 +191,23 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
         trained.model.save(draft.model)
         draft.write_history(trained.history)
         draft.write_arrays(evaluation.arrays)
+        draft.write_record(record)
+    return record
+
+
+def _pause(job: Job, base: Record, trained: "Trained", data: Data) -> Record:
+    """Commit what is known of a trial that waits: its curves and what it took, and no metric."""
+    record = replace(
+        base,
+        status=PAUSED,
+        reason=f"after epoch {job.last_epoch} of {job.trial.spec.train.epochs} it waits for its rivals",
+        timings=trained.timings | {"peak_rss_mb": peak_rss_mb()},
+        data=_facts(data),
+        notes=trained.notes,
+        finished=_now(),
+    )
+    with Store(job.root).commit(job.name) as draft:
+        draft.write_history(trained.history)
         draft.write_record(record)
     return record
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
 from ablations.memory import oom_kills
@@ -91,22 +92,39 @@ class Processes(Executor):
     guard and no state leaks from here.
     """
 
+    _kept: "tuple[dict[int, _Worker], Inbox] | None" = None
+
+    def __enter__(self) -> Self:
+        """Keep the workers from one `run` to the next: importing TensorFlow again would take them seconds."""
+        self._kept = {}, SimpleQueue()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Dismiss the workers."""
+        if self._kept is not None:
+            _dismiss(self._kept[0].values())
+            self._kept = None
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
         waiting = _Waiting(jobs)
-        inbox: Inbox = SimpleQueue()
-        crew: dict[int, _Worker] = {}
+        inbox: Inbox
+        crew: dict[int, _Worker]
+        crew, inbox = self._kept or ({}, SimpleQueue())
+        finished = False
         try:
             for number in range(min(self.workers, len(jobs))):
-                crew[number] = _hire(number, self.threads, inbox)
-                yield crew[number].give(waiting.take(), self.timeout)
+                _staff(crew, number, self.threads, inbox)
+                yield crew[number].give(waiting.take(crew[number].graph), self.timeout)
             while any(worker.job for worker in crew.values()):
                 try:
                     worker, event = inbox.get(timeout=_until_next_deadline(crew.values()))
                 except Empty:
                     _stop_overdue(crew.values())
                     continue
-                if worker is not crew[worker.number]:
+                if worker is not crew.get(worker.number):
                     continue  # the end of a line that was buried before
                 if event is None:
                     yield from _bury(worker, self.timeout)
@@ -118,8 +136,19 @@ class Processes(Executor):
                     worker.job = None
                     if waiting:
                         yield worker.give(waiting.take(worker.graph), self.timeout)
+            finished = True
         finally:
-            _dismiss(crew.values())
+            if not (finished and self._kept):
+                _dismiss(crew.values())
+                crew.clear()
+
+
+def _staff(crew: dict[int, _Worker], number: int, threads: int, inbox: Inbox) -> None:
+    """Hire a worker for a place that has none, or whose worker died while it was idle."""
+    if number in crew and crew[number].process.poll() is not None:
+        _dismiss([crew.pop(number)])
+    if number not in crew:
+        crew[number] = _hire(number, threads, inbox)
 
 
 def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
@@ -178,7 +207,8 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     found = store.read(job.name)
     if found is not None and found.status == "done" and found.code.get("vae") == source_hash():
         record = found  # it died between its commit and its word
-        store.clear_workspace(job.name)
+        if not job.shared:
+            store.clear_workspace(job.workspace)
     else:
         with store.commit(job.name) as draft:
             draft.write_record(record)

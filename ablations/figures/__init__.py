@@ -17,9 +17,11 @@ from ablations.figures.heat import heat_map, heat_pairs
 from ablations.figures.inspection import extremes, latent_plane, nearest_training_images, traversals
 from ablations.figures.maps import latent_maps
 from ablations.figures.pictures import interpolations, reconstructions, samples
+from ablations.figures.search import search_figures
 from ablations.figures.tradeoffs import error_against_time, rate_distortion
 from ablations.quantities import MAIN
 from ablations.records import Record
+from ablations.searched import Search
 from vae.latent import Embedding, Walk
 
 __all__ = [
@@ -51,7 +53,12 @@ _KEPT = 16  # trials whose arrays are held at once
 
 
 def draw(
-    grid: Grid, loaders: Loaders, *, embedding: Embedding = "tsne", path: Walk = "linear"
+    grid: Grid,
+    loaders: Loaders,
+    *,
+    embedding: Embedding = "tsne",
+    path: Walk = "linear",
+    search: Search | None = None,
 ) -> Iterator[Drawn | LeftOut]:
     """Draw every figure of a study, data set by data set.
 
@@ -60,8 +67,11 @@ def draw(
         loaders: how to get at curves and pictures.
         embedding: `tsne` or `pca`, for latent maps of more than two dimensions.
         path: of interpolations, `linear` or `spherical`.
+        search: what was proposed, where the study was searched; its figures come first.
     """
     loaders = replace(loaders, arrays=_remembering(loaders.arrays))
+    if search is not None:
+        yield from search_figures(search)
     for dataset in grid.datasets:
         figures: list[Callable[[], Drawn | LeftOut]] = [partial(against_latent, grid, dataset, name) for name in MAIN]
         figures += [partial(against_axis, grid, dataset, axis) for axis in varying_axes(grid, dataset)]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from vae import training
 from vae.checkpoint import CheckpointError, Checkpoints, State, decode, encode
 from vae.evaluation import evaluate
+from vae.reuse import Models
 from vae.spec import RunSpec
 from vae.training import Trained, train
 
@@ -394,3 +395,39 @@ def test_checkpoints_take_no_more_than_their_share(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
     train(RunSpec.parse(settings | {"train": {**settings["train"], "seed": 1, "epochs": 3}}, ""), checkpoints=tmp_path)
     assert len(saves) == 3
+
+
+def test_a_pause_changes_nothing(whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e-9)  # so that none is saved but where it pauses
+    paused = [train(SPEC, checkpoints=tmp_path, until=until) for until in (2, 2)]
+    for one in paused:
+        assert [row["epoch"] for row in one.history] == [1, 2]
+        assert "batch_statistics" not in one.notes  # they are of a finished training
+    assert paused[0].history == paused[1].history  # which trained nothing
+    same(whole, train(SPEC, checkpoints=tmp_path))
+
+
+def test_a_longer_training_goes_on_from_a_shorter_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e-9)
+    loss = SETTINGS["loss"] | {"kl": {"weight": 0.01}}
+    short, long = (
+        RunSpec.parse(SETTINGS | {"loss": loss, "train": SETTINGS["train"] | {"epochs": epochs}}, "")
+        for epochs in (1, 2)
+    )
+    models = Models()
+    straight = train(long, models=models)
+    expected = variables(straight)  # before the model is used again
+    first = train(short, None, None, tmp_path, models, 1)
+    rest = train(long, None, None, tmp_path, models, 2)
+    assert rest.notes["resumed"] == f"1 times, from step {STEPS}"
+    assert [row | {"seconds": 0} for row in rest.history] == [row | {"seconds": 0} for row in straight.history]
+    for a, b in zip(expected, variables(rest), strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+    again = train(short, None, None, tmp_path, models, 1)  # there is a longer training's state now
+    assert "resumed" not in again.notes
+    assert again.history[0] | {"seconds": 0} == first.history[0] | {"seconds": 0}
+
+
+def test_a_schedule_is_told_in_shares_of_the_whole_training() -> None:
+    longer = RunSpec.parse(SETTINGS | {"train": SETTINGS["train"] | {"epochs": 9}}, "")
+    assert training._training(SPEC, "") != training._training(longer, "")

@@ -1,0 +1,307 @@
+"""What a search found: read from its log and the trials' records, before anything is drawn."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ablations.formatting import Formats, clean, count, setting
+from ablations.progress import duration
+from ablations.quantities import quantity
+from ablations.records import Record
+from ablations.searchlog import Proposal, Result, SearchLog, identity
+from ablations.searchspace import Range, TuneSpec, directed
+from ablations.statistics import pareto_front
+from ablations.store import Store
+from ablations.study import Study
+from ablations.wording import Answer, Statement
+
+__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "read_search", "search_answers"]
+
+FEWEST = 12
+"""Scored configurations below which no importance of axes is told."""
+
+_RANGE_CHOICES = 5  # values that a grid would take of a range without a step
+_TREES, _REPEATS = 200, 10
+_TITLE = "The search"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One proposal and what came of it.
+
+    Attributes:
+        proposal: what was proposed.
+        result: how it scored.
+        epochs: of its training.
+        seconds: that its trials took by themselves: of one that went on from a shorter training, what came after that.
+        trained: epochs that its trials were trained by themselves, summed over the seeds.
+    """
+
+    proposal: Proposal
+    result: Result
+    epochs: int
+    seconds: float
+    trained: int
+
+    @property
+    def scored(self) -> bool:
+        """Whether it has numbers."""
+        return self.result.status == "done"
+
+
+@dataclass(frozen=True)
+class GridCost:
+    """What a grid over the same choices would have cost.
+
+    Attributes:
+        trials: combinations, times seeds.
+        seconds: estimated from the search's own trials of full length; NaN without any.
+        coarse: the ranges that were counted as a few values.
+    """
+
+    trials: int
+    seconds: float
+    coarse: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much each axis matters to the score, by a random forest.
+
+    Attributes:
+        drops: axis -> mean drop of the forest's R2 when the axis' values are shuffled (Breiman, 2001).
+        spreads: the standard deviation of that over the shuffles.
+        r2: of the forest's predictions for proposals that a tree had not seen; near or below 0 they say nothing.
+        n: how many proposals it was fitted to.
+    """
+
+    drops: Mapping[str, float]
+    spreads: Mapping[str, float]
+    r2: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search, as far as it got.
+
+    Attributes:
+        tune: its settings.
+        axes: axis -> values that were proposed, in the study's order, those with one value left out; `epochs` last,
+            where hyperband chose them.
+        ranges: the axes that are ranges.
+        entries: the proposals that have a result.
+        grid: what a grid would have cost.
+    """
+
+    tune: TuneSpec
+    axes: Mapping[str, Sequence[Any]]
+    ranges: Mapping[str, Range]
+    entries: tuple[Entry, ...]
+    grid: GridCost
+
+    @cached_property
+    def scored(self) -> list[Entry]:
+        """The proposals with numbers, repeated ones left out."""
+        return [entry for entry in self.entries if entry.scored and not entry.result.repeats]
+
+    @property
+    def score_label(self) -> str:
+        """What a score is, in words."""
+        if isinstance(self.tune.objective, dict):
+            parts = [f"{weight:g} · {quantity(name).label}" for name, weight in self.tune.objective.items()]
+            return " + ".join(parts)
+        return quantity(self.tune.names[0]).heading
+
+    def shown(self, entry: Entry) -> float:
+        """Return an entry's score in the metric's own direction."""
+        if isinstance(self.tune.objective, str):
+            return entry.result.metrics[self.tune.objective]
+        return math.nan if entry.result.score is None else entry.result.score
+
+    @cached_property
+    def best(self) -> Entry | None:
+        """The entry with the best score; None for a front, and where nothing has a score."""
+        known = [entry for entry in self.scored if entry.result.score is not None]
+        return min(known, key=lambda entry: entry.result.score or 0.0, default=None)
+
+    @cached_property
+    def front(self) -> list[Entry]:
+        """The entries that no other beats in both metrics, by the first metric; none where one score counts."""
+        if not self.tune.pareto or not self.scored:
+            return []
+        names = self.tune.names
+        costs = np.array([[directed(name) * one.result.metrics[name] for name in names] for one in self.scored])
+        kept = [self.scored[place] for place in np.flatnonzero(pareto_front(costs))]
+        return sorted(kept, key=lambda entry: entry.result.metrics[self.tune.names[0]])
+
+    @cached_property
+    def importance(self) -> Importance | str:
+        """How much each axis matters to the score, or why that can't be told."""
+        return _importance(self)
+
+    def value(self, entry: Entry, axis: str) -> Any:
+        """Return an entry's value of an axis, `epochs` among them."""
+        return entry.epochs if axis == "epochs" and axis not in entry.proposal.values else entry.proposal.values[axis]
+
+    def label(self, entry: Entry, *, short: bool = False) -> str:
+        """Name a proposal by what was chosen; numbers drawn from a range to three digits."""
+        values = {axis: self.value(entry, axis) for axis in self.axes}
+        for axis in self.ranges.keys() & values.keys():
+            if isinstance(values[axis], float):
+                values[axis] = float(f"{values[axis]:.3g}")
+        return clean(", ".join(setting(axis, value, short=short) for axis, value in values.items()))
+
+
+def read_search(study: Study, store: Store) -> Search | None:
+    """Read the study's search from its folder of results; None where there was none."""
+    log = SearchLog(store.search, identity(study))
+    if not log.proposals:
+        return None
+    names = dict.fromkeys(name for result in log.results.values() for name in result.trials)
+    records = {name: record for name in names if (record := store.read(name))}
+    entries = tuple(
+        _entry(proposal, log.results[proposal.number], log.results, records)
+        for proposal in log.proposals
+        if proposal.number in log.results
+    )
+    axes = {axis: values for axis, values in study.axes.items() if axis != "seed" and len(values) > 1}
+    if any(entry.proposal.epochs is not None for entry in entries):
+        axes["epochs"] = tuple(sorted({entry.epochs for entry in entries}))
+    return Search(study.tune or TuneSpec(), axes, study.ranges, entries, _grid(study, records.values()))
+
+
+def _entry(proposal: Proposal, result: Result, results: Mapping[int, Result], records: Mapping[str, Record]) -> Entry:
+    mine = [records[name] for name in result.trials if name in records]
+    epochs = max((int(record.spec["train"]["epochs"]) for record in mine), default=proposal.epochs or 0)
+    if result.repeats:
+        return Entry(proposal, result, epochs, 0.0, 0)
+    seconds = math.fsum(_seconds(record) + record.timings.get("eval_seconds", 0.0) for record in mine)
+    trained = sum(int(record.spec["train"]["epochs"]) for record in mine)
+    parent = results.get(-1 if proposal.parent is None else proposal.parent)
+    if parent is not None:
+        before = {record.axes["seed"]: record for name in parent.trials if (record := records.get(name))}
+        for record in mine:
+            shorter = before.get(record.axes["seed"])
+            if shorter is not None and "resumed" in record.notes:
+                seconds -= _seconds(shorter)
+                trained -= int(shorter.spec["train"]["epochs"])
+    return Entry(proposal, result, epochs, max(seconds, 0.0), trained)
+
+
+def _seconds(record: Record) -> float:
+    return record.timings.get("first_step_seconds", 0.0) + record.timings.get("train_seconds", 0.0)
+
+
+def _grid(study: Study, records: Any) -> GridCost:
+    sizes = {
+        axis: len(study.ranges[axis].choices(0)) or _RANGE_CHOICES if axis in study.ranges else len(values)
+        for axis, values in study.axes.items()
+    }
+    done = [record for record in records if record.status == "done"]
+    full = max((int(record.spec["train"]["epochs"]) for record in done), default=0)
+    whole = [
+        _seconds(record) + record.timings.get("eval_seconds", 0.0)
+        for record in done
+        if int(record.spec["train"]["epochs"]) == full
+    ]
+    trials = math.prod(sizes.values())
+    each = math.fsum(whole) / len(whole) if whole else math.nan
+    return GridCost(trials, trials * each, tuple(axis for axis, one in study.ranges.items() if not one.size))
+
+
+def _importance(search: Search) -> Importance | str:
+    """Return how much each axis matters to the score, or why that can't be told.
+
+    A random forest is fitted to the proposals; an axis' importance is the drop of its R2 when the axis is shuffled.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+
+    known = [entry for entry in search.scored if entry.result.score is not None]
+    if search.tune.pareto:
+        return "of two metrics there is no one score; the front shows what each of them costs in the other"
+    if len(known) < FEWEST:
+        return f"{count(len(known), 'scored configuration')}, expected at least {FEWEST}: too few to tell axes apart"
+    if not search.axes:
+        return "no axis has two values"
+    x = np.column_stack([coordinates(search, axis, known) for axis in search.axes])
+    y = np.array([entry.result.score for entry in known], dtype=float)
+    forest = RandomForestRegressor(n_estimators=_TREES, oob_score=True, random_state=0).fit(x, y)
+    found = permutation_importance(forest, x, y, n_repeats=_REPEATS, random_state=0)
+    drops = dict(zip(search.axes, map(float, found.importances_mean), strict=True))
+    spreads = dict(zip(search.axes, map(float, found.importances_std), strict=True))
+    return Importance(drops, spreads, float(forest.oob_score_), len(known))
+
+
+def coordinates(search: Search, axis: str, entries: Sequence[Entry]) -> NDArray[np.float64]:
+    """Return where entries lie on an axis: as numbers, as logarithms on a logarithmic range, else by place."""
+    values = [search.value(entry, axis) for entry in entries]
+    if axis in search.ranges:
+        numbers = np.array(values, dtype=float)
+        return np.log10(numbers) if search.ranges[axis].log else numbers
+    choices = list(search.axes[axis])
+    return np.array([choices.index(value) for value in values], dtype=float)
+
+
+def search_answers(search: Search | None) -> list[Answer]:
+    """Say what was found, what it cost, and what a grid would have cost."""
+    if search is None:
+        return []
+    if not search.scored:
+        nothing = Statement("No result", "No proposal has a score, so that nothing can be said.")
+        return [Answer(_TITLE, (nothing,))]
+    return [Answer(_TITLE, (_found(search), _cost(search), *_matters(search)))]
+
+
+def _found(search: Search) -> Statement:
+    fit = {name: [entry.result.metrics[name] for entry in search.scored] for name in search.tune.names}
+    formats = Formats.fit(fit)
+
+    def told(entry: Entry) -> str:
+        metrics = entry.result.metrics
+        numbers = [f"{quantity(name).label} {formats.with_unit(name, metrics[name])}" for name in search.tune.names]
+        return f"{search.label(entry)} ({', '.join(numbers)})"
+
+    bias = "Scores are of the test images, by which the choice was made: expect somewhat worse on others."
+    if search.tune.pareto:
+        members = "; ".join(told(entry) for entry in search.front)
+        return Statement("Pareto front", f"{count(len(search.front), 'configuration')}: {members}. {bias}")
+    best = search.best
+    return Statement("Best found", f"{told(best)}, proposal {best.proposal.number + 1}. {bias}" if best else bias)
+
+
+def _cost(search: Search) -> Statement:
+    failed = sum(not entry.scored for entry in search.entries)
+    repeats = sum(entry.result.repeats for entry in search.entries)
+    seconds = math.fsum(entry.seconds for entry in search.entries)
+    epochs = count(sum(entry.trained for entry in search.entries), "epoch")
+    made = (
+        f"{count(len(search.entries), 'proposal')} by {search.tune.tuner}, {count(failed, 'failure')}, "
+        f"{count(repeats, 'repetition')}: {epochs}, {duration(seconds)} of training and evaluation."
+    )
+    grid = search.grid
+    time = ""
+    if math.isfinite(grid.seconds):
+        time = f", about {duration(grid.seconds)} by the mean of the trials of full length"
+    coarse = f" (with {_RANGE_CHOICES} values of {' and '.join(grid.coarse)})" if grid.coarse else ""
+    return Statement("Cost", f"{made} A grid over the same choices{coarse} has {count(grid.trials, 'trial')}{time}.")
+
+
+def _matters(search: Search) -> list[Statement]:
+    found = search.importance
+    if isinstance(found, str):
+        return []
+    ranked = sorted(found.drops, key=lambda axis: -found.drops[axis])
+    told = ", ".join(f"{clean(axis)} {found.drops[axis]:.2f}" for axis in ranked)
+    weak = " That is too low to trust the order." if found.r2 < 0.3 else ""  # noqa: PLR2004 - most of it unexplained
+    text = (
+        f"Drop of a random forest's R² when an axis is shuffled: {told}. Its R² on proposals it had not seen is "
+        f"{found.r2:.2f} ({found.n} proposals).{weak}"
+    )
+    return [Statement("What matters", text)]
