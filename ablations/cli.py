@@ -47,12 +47,16 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="train what is missing of a study, write tables and report")
     _add_study(run)
-    run.add_argument("--executor", default="processes", help="inline or processes (default)")
+    run.add_argument("--executor", default="processes", help="inline, processes (default) or ray")
+    run.add_argument("--address", default="auto", help="of a Ray cluster: auto (default), local, HOST:PORT, ray://...")
+    run.add_argument("--gpus-per-trial", type=_share, metavar="SHARE", help="0 to 1: 0.25 lets four trials share one")
     run.add_argument("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
     run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop a trial that takes longer")
     run.add_argument("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
     run.add_argument("--refresh", action="store_true", help="train trials again that older code made")
     run.add_argument("--no-pdf", action="store_true", help="write the HTML report alone")
+    run.add_argument("--tensorboard", nargs="?", const="", metavar="DIR", help="write event files for TensorBoard")
+    run.add_argument("--mlflow", nargs="?", const="", metavar="URI", help="keep the trials as runs of MLflow")
     run.set_defaults(command="run")
 
     plan = commands.add_parser("plan", help="list a study's trials, their size and time; train nothing")
@@ -107,6 +111,16 @@ def _above_zero(text: str, unit: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of {unit} above 0")
+    return value
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share of a GPU, from 0 to 1")
     return value
 
 

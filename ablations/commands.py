@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ablations import report as reports
 from ablations.estimate import forecast, speed_of, total_seconds
-from ablations.executors import EXECUTORS, repeat
+from ablations.executors import EXECUTORS, Event, Resources, repeat
 from ablations.formatting import clean
 from ablations.lease import holder
 from ablations.memory import budget
@@ -23,6 +23,7 @@ from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, recor
 from ablations.runner import run as run_study
 from ablations.store import Store, writing
 from ablations.study import Study
+from ablations.watching import Subject, open_watchers
 from vae.datasets import check, load, survey
 from vae.environment import source_hash
 from vae.errors import SpecError
@@ -35,30 +36,46 @@ MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
 
 def run(options: Namespace, console: Console) -> int:
     """Train what is missing of a study, write its tables and report."""
-    EXECUTORS[options.executor]
+    EXECUTORS[options.executor](1, 1, options.timeout, Resources(options.gpus_per_trial)).check()
     began = time.monotonic()
     study = Study.load(options.study, smoke=options.smoke)
-    planned = make_plan(study, Store(options.results / study.folder_name), refresh=options.refresh)
+    store = Store(options.results / study.folder_name)
+    planned = make_plan(study, store, refresh=options.refresh)
     done = len(planned.trials) - len(planned.missing)
     counts = f"{len(planned.trials)} trials, {done} done, {len(planned.missing)} to train"
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {counts}")
     if planned.stale:
         console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
-    with Watch(console, planned.missing) as watch:
-        outcome = run_study(
-            study,
-            options.results,
-            executor=options.executor,
-            workers=options.workers,
-            threads=options.threads,
-            memory=options.memory,
-            timeout=options.timeout,
-            retries=options.retries,
-            refresh=options.refresh,
-            on_event=watch,
-        )
-    console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
-    return _finish(study, outcome, options, console)
+    subject = Subject(study, store, {trial.name: trial for trial in planned.trials})
+    places = {"tensorboard": options.tensorboard, "mlflow": options.mlflow}
+    with open_watchers(subject, places) as others:
+        with Watch(console, planned.missing) as watch:
+
+            def on_event(event: Event) -> None:
+                watch(event)
+                others.on_event(event)
+
+            outcome = run_study(
+                study,
+                options.results,
+                executor=options.executor,
+                workers=options.workers,
+                threads=options.threads,
+                memory=options.memory,
+                timeout=options.timeout,
+                gpus=options.gpus_per_trial,
+                address=options.address,
+                retries=options.retries,
+                refresh=options.refresh,
+                on_event=on_event,
+            )
+        console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
+        code = _finish(study, outcome, options, console)
+        others.files = sorted(path for path in store.report.glob("*") if path.is_file())
+        others.close()
+    for kind, reason in others.lost.items():
+        console.print(f"[yellow]--{kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
+    return code
 
 
 def report(options: Namespace, console: Console) -> int:

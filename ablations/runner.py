@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ablations import tables
-from ablations.executors import EXECUTORS, Event, Executor, Job
+from ablations.executors import EXECUTORS, Event, Executor, Job, Resources
 from ablations.lease import hold
 from ablations.memory import available, budget
 from ablations.records import INTERRUPTED, Record
@@ -117,6 +117,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     threads: int | None = None,
     memory: float | None = None,
     timeout: float | None = None,
+    gpus: float | None = None,
+    address: str = "auto",
     retries: int = 1,
     refresh: bool = False,
     on_event: Callable[[Event], None] | None = None,
@@ -132,16 +134,19 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         memory: bytes that a worker may need: no more workers start than fit. The largest peak of the study's finished
             trials and a quarter more, at least 2 GB, by default.
         timeout: seconds after which a trial is stopped, whatever it does.
+        gpus: GPUs a trial, below 1 for several trials on one (see `Resources`).
+        address: of a Ray cluster, with `ray`.
         retries: how often a trial is tried again, in this run, whose failure may be the machine's (`TRANSIENT`).
         refresh: train trials again that older code made.
         on_event: called with everything that happens.
 
     Raises:
-        SpecError: the executor is unknown.
+        SpecError: the executor is unknown, or can't work here.
         DataError: a data set is missing or can't be read; nothing was trained.
         VaebenchError: the results folder can't be written, or another runner holds it.
     """
     kind = EXECUTORS[executor]
+    kind(1, 1, timeout, Resources(gpus, memory or 0.0, address)).check()
     store = Store(Path(results) / study.folder_name)
     plan = make_plan(study, store, refresh=refresh)
     for spec in dict.fromkeys(trial.spec.data for trial in plan.missing):
@@ -153,12 +158,13 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         store.write_study(study.text)
         store.sweep()
         _reconcile(store, plan)
-        crew, each = crew_size(executor, workers, threads, memory or budget(records_of(store, plan)))
+        needed = memory or budget(records_of(store, plan))
+        crew, each = crew_size(executor, workers, threads, needed)
         commit = git_commit()
         jobs = [Job(trial, store.root, commit) for trial in plan.missing]
         done: set[str] = set()
         try:
-            for event in _perform(kind(crew, each, timeout), jobs, store, retries):
+            for event in _perform(kind(crew, each, timeout, Resources(gpus, needed, address)), jobs, store, retries):
                 if event.record is not None and event.record.status == "done":
                     done.add(event.trial)
                 if on_event:
@@ -246,6 +252,8 @@ def crew_size(executor: str, workers: int | None, threads: int | None, memory: f
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if executor == "inline":
         return 1, threads or cores
+    if executor == "ray":  # the cluster knows what it has room for
+        return workers or 0, threads or 1
     fit = max(int(available() // memory), 1)
     crew = workers or min(max(cores // (threads or 1), 1), fit)
     return crew, threads or max(cores // crew, 1)

@@ -18,9 +18,11 @@ from threading import Thread
 from typing import IO
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
+from ablations.executors._seats import seats
 from ablations.memory import oom_kills
 from ablations.store import Store
 from vae.environment import source_hash
+from vae.gpus import VISIBLE
 
 __all__ = ["Processes"]
 
@@ -65,14 +67,23 @@ class Processes(Executor):
     guard and no state leaks from here.
     """
 
+    def check(self) -> None:
+        """Look whether there are GPUs, where trials ask for them.
+
+        Raises:
+            SpecError: there are none.
+        """
+        seats(1, self.resources.gpus)
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
         waiting = deque(jobs)
         inbox: Inbox = SimpleQueue()
         crew: dict[int, _Worker] = {}
+        places = seats(min(self.workers, len(jobs)), self.resources.gpus)
         try:
-            for number in range(min(self.workers, len(jobs))):
-                crew[number] = _hire(number, self.threads, inbox)
+            for number, gpu in enumerate(places):
+                crew[number] = _hire(number, self.threads, inbox, gpu)
                 yield crew[number].give(waiting.popleft(), self.timeout)
             while any(worker.job for worker in crew.values()):
                 try:
@@ -85,7 +96,7 @@ class Processes(Executor):
                 if event is None:
                     yield from _bury(worker, self.timeout)
                     if waiting:
-                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox)
+                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox, places[worker.number])
                 else:
                     yield event
                 if event is None or event.kind == "finished":
@@ -96,12 +107,14 @@ class Processes(Executor):
             _dismiss(crew.values())
 
 
-def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
+def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _Worker:
     """Start a worker, and a thread that passes on what it says; None is its end."""
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is dismissed
     environment = dict(os.environ)
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    if gpu is not None:
+        environment[VISIBLE] = gpu
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "ablations.executors._worker", str(number), str(threads)],
         env=environment,
