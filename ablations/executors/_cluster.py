@@ -2,10 +2,14 @@
 
 import logging
 import os
+import signal
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
+from urllib.parse import urlsplit
 
 from vae.errors import VaebenchError
 
@@ -13,6 +17,8 @@ __all__ = ["connected", "explain", "needs", "room"]
 
 PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # of the runner's environment
 PACKAGES = ("vae", "ablations")  # our code, which goes along
+SECONDS = 10.0  # to wait for an answer
+MOST = 300  # characters of what Ray says
 START = "Start one (ray start --head), name it (--address HOST:PORT), or take --address local for this machine alone"
 
 
@@ -46,13 +52,43 @@ def connected(address: str) -> Iterator[Any]:
     if address == "local":
         quiet["include_dashboard"] = False
     try:
-        ray.init(address=address, runtime_env=environment, **quiet)
+        _knock(address)
+        with _own_signals():
+            ray.init(address=address, runtime_env=environment, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
-        raise VaebenchError(f"no Ray cluster at '{address}': {_first_line(error)}. {START}") from None
+        raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}") from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody answers at an address, for Ray would try for minutes.
+
+    Raises:
+        OSError: nobody does.
+        ValueError: it is no address.
+    """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "auto")
+    if address in {"auto", "local"}:
+        return
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if not place.hostname or not place.port:
+        raise ValueError("expected auto, local, HOST:PORT or ray://HOST:PORT")
+    socket.create_connection((place.hostname, place.port), timeout=SECONDS).close()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what SIGTERM does here: Ray would have it end the process without a word."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def needs(threads: int, gpus: float | None, memory: float) -> dict[str, float]:
@@ -97,14 +133,16 @@ def explain(error: Exception) -> tuple[str, str]:
     if isinstance(error, said.WorkerCrashedError | said.TaskCancelledError):
         return "crashed", "the worker process died"
     if isinstance(error, said.RuntimeEnvSetupError):
-        return "failed", f"the node could not be prepared: {_first_line(error)}"
+        return "failed", f"the node could not be prepared: {_short(error)}"
     cause = getattr(error, "cause", None) or error
-    return "failed", f"{type(cause).__name__}: {_first_line(cause)}"
+    return "failed", f"{type(cause).__name__}: {_short(cause)}"
 
 
 def _amount(name: str, amount: float) -> str:
     return f"{amount / 1e9:.1f} GB of memory" if name == "memory" else f"{amount:g} {name}"
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _short(error: BaseException) -> str:
+    """Return what an error says as one line that is not too long."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return (text if len(text) <= MOST else f"{text[:MOST]} ...").rstrip(".")

@@ -17,7 +17,7 @@ from vae.errors import VaebenchError
 __all__ = ["MLflow", "open_watcher"]
 
 PARENT, KEY = "mlflow.parentRunId", "vaebench.key"
-FOLDER = "mlflow"
+DATABASE, ARTEFACTS = "mlflow.db", "mlflow"  # among a study's results
 MOST = 100  # parameters, metrics or tags that MLflow takes in one call
 ENDS: Mapping[str, str] = {"done": "FINISHED"}
 LEFT_OUT = ("epoch",)  # of a row of the history: it is the step
@@ -31,13 +31,14 @@ class MLflow:
 
     Args:
         subject: what is watched.
-        uri: of a tracking server, a database or a folder.
+        uri: of a tracking server or a database.
+        artefacts: where a new experiment's files go, where that is ours to say.
 
     Raises:
         VaebenchError: nothing can be kept there.
     """
 
-    def __init__(self, subject: Subject, uri: str) -> None:
+    def __init__(self, subject: Subject, uri: str, artefacts: str | None = None) -> None:
         """Find or make the experiment and the study's run."""
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
@@ -47,7 +48,7 @@ class MLflow:
         self._known: dict[str, int] = {}
         try:
             self._client = MlflowClient(tracking_uri=uri)
-            self._experiment = self._find_experiment()
+            self._experiment = self._find_experiment(artefacts)
             self._parent = self._find(subject.study.name, {})
         except (MlflowException, OSError) as error:
             raise VaebenchError(f"--mlflow {uri}: {str(error).splitlines()[0]}. Choose another place") from None
@@ -72,9 +73,10 @@ class MLflow:
             self._client.log_artifact(self._parent, str(path), "report")
         self._client.set_terminated(self._parent, "FINISHED")
 
-    def _find_experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self._subject.study.name)
-        return str(found.experiment_id if found else self._client.create_experiment(self._subject.study.name))
+    def _find_experiment(self, artefacts: str | None) -> str:
+        name = self._subject.study.name
+        found = self._client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self._client.create_experiment(name, artefacts))
 
     def _find(self, name: str, tags: Mapping[str, str]) -> str:
         """Return the run of this name and code, a new one where there is none."""
@@ -119,8 +121,11 @@ def open_watcher(subject: Subject, place: str) -> Watcher:
         SpecError: MLflow is not installed.
     """
     require("mlflow", "mlflow", "--mlflow")
-    uri = place or os.environ.get("MLFLOW_TRACKING_URI") or (subject.store.root / FOLDER).absolute().as_uri()
-    return MLflow(subject, uri)
+    if uri := place or os.environ.get("MLFLOW_TRACKING_URI"):
+        return MLflow(subject, uri)
+    root = subject.store.root.absolute()
+    subject.store.create()
+    return MLflow(subject, f"sqlite:///{root / DATABASE}", (root / ARTEFACTS).as_uri())
 
 
 def _pieces(items: Iterable[Any]) -> list[list[Any]]:

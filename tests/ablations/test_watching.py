@@ -125,7 +125,7 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
 
     from mlflow import MlflowClient
 
-    client = MlflowClient((subject.store.root / "mlflow").absolute().as_uri())
+    client = MlflowClient(f"sqlite:///{subject.store.root / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("watched")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     (name,) = subject.trials
