@@ -112,6 +112,9 @@ def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: 
     assert [step for step, _ in points(folder)["epoch/loss"]] == [1, 2, 3]
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's own use of SQLAlchemy
 def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_path: Path) -> None:
     watched(subject, "mlflow", [(1, 2)], tidy=False)  # its runner was killed
     watchers = open_watchers(subject, {"mlflow": ""})
