@@ -27,7 +27,7 @@ UNTYPED = ("keras", "tensorflow")
 
 # What makes up the lock: one set for every session. `gpu` is the platform's own matter, and PyTorch's builds differ by
 # index, not by version: users of either choose their build.
-LOCKED_EXTRAS = ("jax", "tune")
+LOCKED_EXTRAS = ("jax", "tune", "ray", "mlflow")
 
 BENCHMARK = (
     "--benchmark-only",
@@ -91,7 +91,7 @@ def ablate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the test suite, a process a core: nox -s tests; in one process, with options: nox -s tests -- OPTIONS."""
-    with_project(session, groups=("test", "browser"), extras=("tune",))
+    with_project(session, groups=("test", "browser"), extras=("tune", "ray", "mlflow"))
     # The tests of a file stay together, for they share what was trained for them.
     session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
 
@@ -102,6 +102,13 @@ def chaos(session: nox.Session) -> None:
     with_project(session, groups=("test",), extras=("tune",))
     size = {"VAEBENCH_CHAOS_KILLS": "50", "VAEBENCH_CHAOS_TRIALS": "24"}
     session.run("pytest", "-s", "tests/chaos", *session.posargs, env=size)
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """Kill a node, a worker and the runner of a study of 12 trials on a Ray cluster, and compare."""
+    with_project(session, groups=("test",), extras=("tune", "ray"))
+    session.run("pytest", "-s", "tests/ray", *session.posargs, env={"VAEBENCH_RAY_TRIALS": "12"})
 
 
 @nox.session
@@ -197,6 +204,13 @@ def search(session: nox.Session) -> None:
 
 
 @nox.session
+def executors(session: nox.Session) -> None:
+    """Measure what executors are worth and add, and write results/reference/executors.md."""
+    with_project(session, extras=("ray",))
+    session.run("python", "-m", "bench.executors", *session.posargs)
+
+
+@nox.session
 def kernels(session: nox.Session) -> None:
     """Time training steps with and without each of our kernels: nox -s kernels [-- OPTIONS]."""
     with_project(session)
@@ -227,7 +241,7 @@ def lowest(session: nox.Session) -> None:
         "lowest-direct",
         "--editable",
         ".",
-        *requirements(groups=("test", "browser", "build"), extras=("tune",)),
+        *requirements(groups=("test", "browser", "build"), extras=("tune", "ray", "mlflow")),
     )
     # Old releases warn of what came after them: here warnings are no errors.
     session.run("pytest", *session.posargs, env={"PYTEST_ADDOPTS": "--override-ini=filterwarnings=default"})

@@ -102,12 +102,16 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--executor", default="processes", help="inline or processes (default)")
+    add("--executor", default="processes", help="inline, processes (default) or ray")
+    add("--address", default="auto", help="of a Ray cluster: auto (default), local, HOST:PORT, ray://...")
+    add("--gpus-per-trial", type=_gpus, metavar="SHARE", help="0 to 1: 0.25 lets four trials share one")
     add("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
     add("--timeout", type=_seconds, metavar="SECONDS", help="stop a trial that takes longer")
     add("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
     add("--refresh", action="store_true", help="train trials again that older code made")
     add("--no-pdf", action="store_true", help="write the HTML report alone")
+    add("--tensorboard", nargs="?", const="", metavar="DIR", help="write event files for TensorBoard")
+    add("--mlflow", nargs="?", const="", metavar="URI", help="keep the trials as runs of MLflow")
 
 
 def _seconds(text: str) -> float:
@@ -135,6 +139,16 @@ def _share(text: str) -> float:
         value = math.nan
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a share of at least 0, such as 0.05 for 5 %")
+    return value
+
+
+def _gpus(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share of a GPU, from 0 to 1")
     return value
 
 

@@ -5,6 +5,7 @@ import shlex
 import time
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablations.estimate import forecast, speed_of, total_seconds
-from ablations.executors import EXECUTORS, repeat
+from ablations.executors import EXECUTORS, Event, Job, Resources, repeat
 from ablations.formatting import clean, count
 from ablations.lease import holder
 from ablations.memory import budget
@@ -24,9 +25,10 @@ from ablations.runner import run as run_study
 from ablations.searched import read_search
 from ablations.searchspace import TuneSpec
 from ablations.store import Store, writing
-from ablations.study import Study
+from ablations.study import Study, Trial
 from ablations.tuning import check as check_search
 from ablations.tuning import tune as search
+from ablations.watching import Subject, open_watchers
 from vae.datasets import check, load, survey
 from vae.environment import source_hash
 from vae.errors import SpecError
@@ -39,8 +41,7 @@ MOST_ROWS = 60  # of a plan; longer ones are cut in the middle
 
 def run(options: Namespace, console: Console) -> int:
     """Train what is missing of a study, write its tables and report."""
-    EXECUTORS[options.executor]
-    began = time.monotonic()
+    _check_executor(options)
     study = Study.load(options.study, smoke=options.smoke)
     if study.ranges:
         raise no_grid(study)
@@ -50,16 +51,12 @@ def run(options: Namespace, console: Console) -> int:
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {counts}")
     if planned.stale:
         console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
-    with Watch(console, len(planned.missing)) as watch:
-        outcome = run_study(study, options.results, on_event=watch, on_jobs=watch.expect, **_running_options(options))
-    console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
-    return _finish(study, outcome, options, console)
+    return _performed(study, options, console, len(planned.missing), run_study)
 
 
 def tune(options: Namespace, console: Console) -> int:
     """Search a study's axes, write the tables and the report of what was tried."""
-    EXECUTORS[options.executor]
-    began = time.monotonic()
+    _check_executor(options)
     study = Study.load(options.study, smoke=options.smoke)
     check_search(study)
     spec = study.tune or TuneSpec()
@@ -69,16 +66,47 @@ def tune(options: Namespace, console: Console) -> int:
     seeds = len(study.axes["seed"])
     what = f"{spec.tuner} search for {' and '.join(spec.names)}, {most} with {count(seeds, 'seed')} each"
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {escape(what)}; {count(done, 'trial')} done")
-    with Watch(console, (spec.most or 0) * seeds - done) as watch:
-        outcome = search(study, options.results, on_event=watch, on_jobs=watch.expect, **_running_options(options))
-    console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
-    return _finish(study, outcome, options, console)
+    return _performed(study, options, console, (spec.most or 0) * seeds - done, search)
+
+
+def _performed(
+    study: Study, options: Namespace, console: Console, expected: int, perform: Callable[..., Outcome]
+) -> int:
+    """Train, telling how it goes to all who watch, write the report, and return the exit code."""
+    began = time.monotonic()
+    store = Store(options.results / study.folder_name)
+    known: dict[str, Trial] = {}
+    places = {"tensorboard": options.tensorboard, "mlflow": options.mlflow}
+    with open_watchers(Subject(study, store, known), places) as others:
+        with Watch(console, expected) as watch:
+
+            def on_event(event: Event) -> None:
+                watch(event)
+                others.on_event(event)
+
+            def on_jobs(jobs: Sequence[Job]) -> None:
+                known.update({job.name: job.trial for job in jobs})
+                watch.expect(jobs)
+
+            outcome = perform(study, options.results, on_event=on_event, on_jobs=on_jobs, **_running_options(options))
+        console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
+        code = _finish(study, outcome, options, console)
+        others.files = sorted(path for path in store.report.glob("*") if path.is_file())
+        others.close()
+    for kind, reason in others.lost.items():
+        console.print(f"[yellow]--{kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
+    return code
+
+
+def _check_executor(options: Namespace) -> None:
+    """Refuse an executor that can't work here, before anything is read or written."""
+    EXECUTORS[options.executor](1, 1, options.timeout, Resources(options.gpus_per_trial)).check()
 
 
 def _running_options(options: Namespace) -> dict[str, Any]:
     """Return how trials are run, as the command line says."""
-    names = ("executor", "workers", "threads", "memory", "timeout", "retries", "refresh")
-    return {name: getattr(options, name) for name in names}
+    names = ("executor", "workers", "threads", "memory", "timeout", "retries", "refresh", "address")
+    return {name: getattr(options, name) for name in names} | {"gpus": options.gpus_per_trial}
 
 
 def report(options: Namespace, console: Console) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ablations import pruning
 from ablations.energy import metered
-from ablations.executors import EXECUTORS, Event, Executor, Job
+from ablations.executors import EXECUTORS, Event, Executor, Job, Resources
 from ablations.lease import hold
 from ablations.ledger import Run
 from ablations.memory import available, budget
@@ -157,6 +157,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     threads: int | None = None,
     memory: float | None = None,
     timeout: float | None = None,
+    gpus: float | None = None,
+    address: str = "auto",
     retries: int = 1,
     refresh: bool = False,
     on_event: Callable[[Event], None] | None = None,
@@ -174,6 +176,8 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         memory: bytes that a worker may need: no more workers start than fit. The largest peak of the study's finished
             trials and a quarter more, at least 2 GB, by default.
         timeout: seconds after which a trial is stopped, whatever it does.
+        gpus: GPUs a trial, below 1 for several trials on one (see `Resources`).
+        address: of a Ray cluster, with `ray`.
         retries: how often a trial is tried again, in this run, whose failure may be the machine's (`TRANSIENT`).
         refresh: train trials again that older code made.
         on_event: called with everything that happens.
@@ -181,15 +185,17 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         schedule: what to train, of a search; the study's grid without one, rung by rung where it has a `stop`.
 
     Raises:
-        SpecError: the executor is unknown, or an axis is a range and this is no search.
+        SpecError: the executor is unknown or can't work here, or an axis is a range and this is no search.
         DataError: a data set is missing or can't be read; nothing was trained.
         VaebenchError: the results folder can't be written, or another runner holds it.
     """
     kind = EXECUTORS[executor]
-    store = Store(Path(results) / study.folder_name)
+    kind(1, 1, timeout, Resources(gpus, memory or 0.0, address)).check()
     searched = schedule is not None
     if study.ranges and not searched:
         raise no_grid(study)
+    _check_pauses(kind, executor, study, searched=searched)
+    store = Store(Path(results) / study.folder_name)
     plan = make_plan(study, store, refresh=refresh, searched=searched)
     for spec in dict.fromkeys(trial.spec.data for trial in (study.trials() if searched else plan.missing)):
         load(spec)  # now, rather than in the night; workers find it decoded
@@ -200,12 +206,14 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         store.write_study(study.text)
         store.sweep()
         _reconcile(store, plan)
-        crew, each = crew_size(executor, workers, threads, memory or budget(records_of(store, plan)))
+        needed = memory or budget(records_of(store, plan))
+        crew, each = crew_size(executor, workers, threads, needed)
         commit = git_commit()
         done: set[str] = set()
         started = _now()
         try:
-            with metered() as meter, kind(crew, each, timeout) as pool:
+            pool = kind(crew, each, timeout, Resources(gpus, needed, address))
+            with metered() as meter, pool:
                 for jobs in (schedule or partial(_grid, study, store))(plan, commit):
                     if on_jobs:
                         on_jobs(jobs)
@@ -230,6 +238,18 @@ def no_grid(study: Study) -> SpecError:
         f"{study.where}: axes.{axis} is a range, which has no grid of trials: search it with `vaebench tune "
         f"{study.source}`, or give a list of values"
     )
+
+
+def _check_pauses(kind: type[Executor], name: str, study: Study, *, searched: bool) -> None:
+    """Refuse to pause trials where the executor can't.
+
+    Raises:
+        SpecError: it can't, and the study asks for it.
+    """
+    what = "tune.tuner = 'hyperband'" if searched and study.tune and study.tune.tuner == "hyperband" else ""
+    what = "[stop]" if study.stop and not searched else what
+    if what and not kind.pauses:
+        raise SpecError(f"{study.where}: {what}: the executor '{name}' can't pause trials: take --executor processes")
 
 
 def _grid(study: Study, store: Store, plan: Plan, commit: str | None) -> Iterator[Sequence[Job]]:
@@ -319,6 +339,8 @@ def crew_size(executor: str, workers: int | None, threads: int | None, memory: f
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if executor == "inline":
         return 1, threads or cores
+    if executor == "ray":  # the cluster knows what it has room for
+        return workers or 0, threads or 1
     fit = max(int(available() // memory), 1)
     crew = workers or min(max(cores // (threads or 1), 1), fit)
     return crew, threads or max(cores // crew, 1)

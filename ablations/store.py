@@ -79,6 +79,10 @@ class Draft:
         with (self.folder / "arrays.npz").open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
+    def write_file(self, name: str, content: bytes) -> None:
+        """Write a file of a trial's folder that was made on another machine."""
+        (self.folder / Path(name).name).write_bytes(content)
+
 
 @dataclass(frozen=True)
 class Store:
@@ -264,6 +268,10 @@ class Store:
             return sorted(path.name for path in self.trials.iterdir() if not path.name.startswith("."))
         except OSError:
             return []
+
+    def files(self, trial: str) -> dict[str, bytes]:
+        """Return name -> content of all that a trial's folder holds, to be committed on another machine."""
+        return {path.name: path.read_bytes() for path in sorted((self.trials / trial).iterdir())}
 
     def history(self, record: Record) -> "pd.DataFrame":
         """Return a trial's history, empty where it has none."""

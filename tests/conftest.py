@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import settings
 __all__ = ["require_data", "require_program"]
 
 ON_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds comparison.py
 
 # Before any test module imports TensorFlow, Keras, Matplotlib or vae, which read these once.
 CACHE = Path(tempfile.mkdtemp(prefix="vaebench-tests-"))

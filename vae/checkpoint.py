@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vae.errors import VaebenchError
 
-__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode"]
+__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "place"]
 
 FORMAT = "vaebench checkpoint 1"
 SUFFIX, PARTIAL = ".checkpoint", ".partial-"
@@ -132,35 +132,68 @@ class Checkpoints:
     def save(self, state: State) -> None:
         """Write a state and remove all but the two newest; without success the ones before stay as they are."""
         path = self._folder / f"step-{state.step:010d}{SUFFIX}"
-        partial = self._folder / f"{PARTIAL}{os.getpid()}"
-        content = encode(state, self._identity)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
+            _write(path, encode(state, self._identity))
         except OSError as error:
             self._failed.append(f"at step {state.step}: {_reason(error)}")
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
             return
         self._kept = [*(older for older in self._kept if older != path), path][-KEPT:]
-        self._tidy()
+        _tidy(self._folder, self._kept)
 
-    def _tidy(self) -> None:
-        """Make the rename last, then remove older checkpoints and what a killed process left half-written."""
-        with contextlib.suppress(OSError):  # some systems don't flush folders
-            descriptor = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+
+def fetch(folder: Path, after: str = "") -> tuple[str, bytes] | None:
+    """Return name and content of the newest checkpoint in a folder, to be sent elsewhere; None where none is newer.
+
+    Args:
+        folder: of one training's checkpoints, which may be written to and tidied meanwhile.
+        after: the name of the one that was sent last.
+    """
+    with contextlib.suppress(OSError):
+        newest = max((path for path in folder.iterdir() if path.suffix == SUFFIX), default=None)
+        if newest is not None and newest.name > after:
+            return newest.name, newest.read_bytes()
+    return None
+
+
+def place(folder: Path, name: str, content: bytes) -> None:
+    """Put a checkpoint that `fetch` gave in a folder, in the place of all that are there.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+    """
+    path = folder / Path(name).name
+    _write(path, content)
+    _tidy(folder, [path])
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Have a file be there with all its content, or as it was."""
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
         with contextlib.suppress(OSError):
-            for path in self._folder.iterdir():
-                if (path.suffix == SUFFIX or path.name.startswith(PARTIAL)) and path not in self._kept:
-                    path.unlink()
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def _tidy(folder: Path, kept: Sequence[Path]) -> None:
+    """Make the rename last, then remove older checkpoints and what a killed process left half-written."""
+    with contextlib.suppress(OSError):  # some systems don't flush folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if (path.suffix == SUFFIX or path.name.startswith(PARTIAL)) and path not in kept:
+                path.unlink()
 
 
 def _reason(error: Exception) -> str:

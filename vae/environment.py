@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from threadpoolctl import threadpool_limits
+
+from vae.gpus import visible
 
 __all__ = ["configure", "describe", "peak_rss_mb", "reset_peak_rss", "source_hash"]
 
@@ -23,10 +26,12 @@ def configure(threads: int | None = None) -> None:
     The number of threads decides the order of some sums, so that only runs with equal numbers are equal to the bit.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of a GPU at once
     if threads is None:
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    threadpool_limits(threads)  # of libraries that are loaded already, and have read the above
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         import tensorflow as tf
 
@@ -34,6 +39,8 @@ def configure(threads: int | None = None) -> None:
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
+            for gpu in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003 - else the first takes all of it
     elif os.environ["KERAS_BACKEND"] == "torch":
         import torch
 
@@ -44,6 +51,7 @@ def describe(threads: int | None = None) -> dict[str, Any]:
     """Return what is needed to judge a time and repeat a number."""
     import keras
 
+    gpu = None if _device() == "cpu" else next(iter(visible()), None)
     return {
         "host": platform.node(),
         "system": platform.platform(),
@@ -51,6 +59,8 @@ def describe(threads: int | None = None) -> dict[str, Any]:
         "cores": psutil.cpu_count() or 1,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "device": _device(),
+        "gpu": None if gpu is None else gpu.name,
+        "gpu_memory_gib": None if gpu is None else gpu.memory_gib,
         "backend": keras.backend.backend(),
         "threads": threads or psutil.cpu_count() or 1,
         "python": platform.python_version(),

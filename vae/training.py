@@ -181,7 +181,7 @@ class _Monitor(keras.callbacks.Callback):
         identity = {
             "spec": digest,
             "source": source_hash(),
-            **{name: machine[name] for name in ("backend", "device", "processor", "packages")},
+            **{name: machine[name] for name in ("backend", "device", "gpu", "processor", "packages")},
             "variables": [[list(variable.shape), str(variable.dtype)] for variable in self._variables()],
         }
         self._checkpoints = Checkpoints(folder, identity)

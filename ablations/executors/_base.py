@@ -5,19 +5,22 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from ablations.records import PAUSED, Record
 from ablations.store import Store
 from ablations.study import Trial
 from vae.datasets import Data, load
 from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss, source_hash
-from vae.errors import DataError, DivergedError, VaebenchError
+from vae.errors import DataError, DivergedError, SpecError, VaebenchError
 from vae.registry import Registry
 from vae.spec import DataSpec, RunSpec
 
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from vae.reuse import Models
     from vae.training import Trained
 
-__all__ = ["EXECUTORS", "Event", "Executor", "Job", "failed", "forget_data", "perform", "repeat"]
+__all__ = ["EXECUTORS", "Event", "Executor", "Job", "Resources", "failed", "forget_data", "live", "perform", "repeat"]
 
 Progress = Callable[[int, Mapping[str, float]], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,18 +90,59 @@ class Event:
     worker: int = 0
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What a trial needs beside its threads, and where that is to be had.
+
+    Attributes:
+        gpus: GPUs a trial; below 1, several trials share one. None leaves it to the executor: `processes` deals out the
+            visible GPUs in turn, `ray` asks for none.
+        memory: bytes a trial.
+        address: of a Ray cluster.
+    """
+
+    gpus: float | None = None
+    memory: float = 0.0
+    address: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse a share of a GPU that no trial can use.
+
+        Raises:
+            SpecError: it is not from 0 to 1.
+        """
+        if self.gpus is not None and not 0 <= self.gpus <= 1:
+            raise SpecError(
+                f"--gpus-per-trial: got {self.gpus:g}, expected 0 to 1: a trial trains on one GPU or a share of it"
+            )
+
+
 class Executor(ABC):
     """Performs jobs, in any order, and yields what happens; never raises because of a trial.
 
     Args:
-        workers: trials at a time.
+        workers: trials at a time; 0 for as many as there is room for, where the executor can tell.
         threads: threads a worker may compute with.
         timeout: seconds after which a trial is stopped, whatever it does; None for never.
+        resources: what else a trial needs.
     """
 
-    def __init__(self, workers: int, threads: int, timeout: float | None = None) -> None:
+    pauses = True
+    """Whether a trial may stop at an epoch and go on later: rungs and hyperband ask for that."""
+
+    def __init__(
+        self, workers: int, threads: int, timeout: float | None = None, resources: Resources | None = None
+    ) -> None:
         """Remember the sizes; nothing is started yet."""
         self.workers, self.threads, self.timeout = workers, threads, timeout
+        self.resources = resources or Resources()
+
+    def check(self) -> None:  # noqa: B027 - most need nothing
+        """Look whether this executor can work here, before anything is done.
+
+        Raises:
+            SpecError: it can't; the message says what is missing and how to get it.
+        """
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
@@ -116,13 +161,62 @@ class Executor(ABC):
 EXECUTORS: Registry[type[Executor]] = Registry("executor", "ablations.executors")
 
 
-def perform(job: Job, threads: int, on_epoch: Progress | None = None) -> Record:
-    """Train, evaluate and commit one trial; a failure is a record too."""
+@dataclass(frozen=True)
+class _End:
+    """The end of a thread's work."""
+
+    error: BaseException | None
+
+
+def live(name: str, work: Callable[[Callable[[T], None]], None], beat: float = 0.0) -> Iterator[list[T]]:
+    """Yield what `work` tells while it works; a generator can't yield from inside a callback, so it has a thread.
+
+    Args:
+        name: of the thread.
+        work: is given the function to tell by; what it raises is raised here.
+        beat: seconds of which all is yielded together, be it nothing; 0 for each thing by itself, as it is told.
+    """
+    told: SimpleQueue[T | _End] = SimpleQueue()
+
+    def run() -> None:
+        error = None
+        try:
+            work(told.put)
+        except BaseException as raised:  # noqa: BLE001 - raised again where the items are read
+            error = raised
+        told.put(_End(error))
+
+    Thread(target=run, name=name, daemon=True).start()
+    end = None
+    while end is None:
+        items: list[T] = []
+        until = time.monotonic() + beat
+        with suppress(Empty):
+            while end is None and (beat or not items):
+                item = told.get(timeout=max(until - time.monotonic(), 0) if beat else None)
+                if isinstance(item, _End):
+                    end = item
+                else:
+                    items.append(item)
+        yield items
+    if end.error is not None:
+        raise end.error
+
+
+def perform(job: Job, threads: int, on_epoch: Progress | None = None, data: Data | None = None) -> Record:
+    """Train, evaluate and commit one trial; a failure is a record too.
+
+    Args:
+        job: the trial, and where its results go.
+        threads: that the process computes with, for the record.
+        on_epoch: called after each epoch.
+        data: its data set, where that came another way than from this machine's disk.
+    """
     started = _now()
     base = failed(job, "failed", "", started)
     store = Store(job.root)
     try:
-        record = _train_and_evaluate(job, base, threads, on_epoch)
+        record = _train_and_evaluate(job, base, threads, on_epoch, data)
     except VaebenchError as error:
         status = {DivergedError: "diverged", DataError: "data_error"}.get(type(error), "failed")
         record = replace(base, status=status, reason=str(error), finished=_now())
@@ -160,7 +254,7 @@ def failed(job: Job, status: str, reason: str, started: str = "") -> Record:
     )
 
 
-def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress | None) -> Record:
+def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress | None, data: Data | None) -> Record:
     import keras
 
     from vae.evaluation import evaluate
@@ -169,7 +263,7 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
     keras.backend.clear_session()
     reset_peak_rss()
     began = time.process_time()  # of all threads of this process, which performs one trial at a time
-    data = _load(job.trial.spec.data)
+    data = data or _load(job.trial.spec.data)
     until = job.last_epoch if job.until or job.shared else None
     trained = train(job.trial.spec, data, on_epoch, Store(job.root).workspace(job.workspace), _models(), until)
     if job.last_epoch < job.trial.spec.train.epochs:

@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -14,7 +15,7 @@ from typing import BinaryIO
 from ablations.executors._base import Event, Job, perform
 from vae.environment import configure
 
-__all__ = ["serve"]
+__all__ = ["serve", "warm"]
 
 ORPHANED = 3  # exit code of a worker that lost whoever it works for
 
@@ -42,11 +43,7 @@ def serve(number: int, threads: int, inward: BinaryIO, outward: BinaryIO) -> Non
             os._exit(ORPHANED)
 
     Thread(target=listen, daemon=True).start()
-    configure(threads)
-    import_module("vae.evaluation")  # and TensorFlow with it
-    # What is imported stays: the collector need not look through it again while models are traced and forgotten.
-    gc.collect()
-    gc.freeze()
+    warm(threads)
     while (job := jobs.get()) is not None:
         busy.set()
 
@@ -56,6 +53,16 @@ def serve(number: int, threads: int, inward: BinaryIO, outward: BinaryIO) -> Non
         record = perform(job, threads, on_epoch)
         busy.clear()
         tell(Event("finished", job.name, record=record, worker=number))
+
+
+@cache
+def warm(threads: int) -> None:
+    """Make this process ready for trials, once: the import of TensorFlow takes seconds."""
+    configure(threads)
+    import_module("vae.evaluation")  # and TensorFlow with it
+    # What is imported stays: the collector need not look through it again while models are traced and forgotten.
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":

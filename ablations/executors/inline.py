@@ -1,10 +1,8 @@
 """All trials in this process, one after the other: for debuggers and notebooks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from queue import SimpleQueue
-from threading import Thread
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ablations.executors._base import EXECUTORS, Event, Executor, Job, forget_data, perform
+from ablations.executors._base import EXECUTORS, Event, Executor, Job, forget_data, live, perform
 from vae.environment import configure
 from vae.errors import SpecError
 
@@ -15,40 +13,34 @@ __all__ = ["Inline"]
 class Inline(Executor):
     """Performs the jobs in order; always one worker."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield events; epochs are told as they end."""
+    def check(self) -> None:
+        """Refuse a timeout, and a share of a GPU.
+
+        Raises:
+            SpecError: one is asked for.
+        """
         if self.timeout is not None:
             raise SpecError("the executor 'inline' can't stop a trial after a time: take 'processes', or no --timeout")
+        if self.resources.gpus is not None:
+            raise SpecError("the executor 'inline' trains on the GPU it sees: take 'processes', or no --gpus-per-trial")
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield events; epochs are told as they end."""
         configure(self.threads)
         forget_data()  # of an earlier run in this process: the images may have changed since
         for job in jobs:
             yield Event("started", job.name)
-            yield from _live(job, self.threads)
+            yield from _perform(job, self.threads)
 
 
-def _live(job: Job, threads: int) -> Iterator[Event]:
-    """Yield the events of one job while it runs.
+def _perform(job: Job, threads: int) -> Iterator[Event]:
+    """Yield the events of one job while it runs."""
 
-    A generator can't yield from inside a callback, so that the job runs in a thread of its own, one at a time.
-    """
-    events: SimpleQueue[Event | BaseException] = SimpleQueue()
+    def work(tell: Callable[[Event], None]) -> None:
+        def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
+            tell(Event("epoch", job.name, epoch, values))
 
-    def work() -> None:
-        def tell(epoch: int, values: Mapping[str, float]) -> None:
-            events.put(Event("epoch", job.name, epoch, values))
+        tell(Event("finished", job.name, record=perform(job, threads, on_epoch)))
 
-        try:
-            events.put(Event("finished", job.name, record=perform(job, threads, tell)))
-        except BaseException as error:  # noqa: BLE001 - raised again where the events are read
-            events.put(error)
-
-    thread = Thread(target=work, name=job.name, daemon=True)
-    thread.start()
-    while True:
-        event = events.get()
-        if isinstance(event, BaseException):
-            raise event
-        yield event
-        if event.kind == "finished":
-            thread.join()
-            return
+    for events in live(job.name, work):
+        yield from events

@@ -19,9 +19,11 @@ from types import TracebackType
 from typing import IO, Self
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
+from ablations.executors._seats import seats
 from ablations.memory import oom_kills
 from ablations.store import Store
 from vae.environment import source_hash
+from vae.gpus import VISIBLE
 from vae.graph import graph_key
 
 __all__ = ["Processes"]
@@ -107,6 +109,14 @@ class Processes(Executor):
             _dismiss(self._kept[0].values())
             self._kept = None
 
+    def check(self) -> None:
+        """Look whether there are GPUs, where trials ask for them.
+
+        Raises:
+            SpecError: there are none.
+        """
+        seats(1, self.resources.gpus)
+
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
         """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
         waiting = _Waiting(jobs)
@@ -115,8 +125,9 @@ class Processes(Executor):
         crew, inbox = self._kept or ({}, SimpleQueue())
         finished = False
         try:
-            for number in range(min(self.workers, len(jobs))):
-                _staff(crew, number, self.threads, inbox)
+            places = seats(min(self.workers, len(jobs)), self.resources.gpus)
+            for number, gpu in enumerate(places):
+                _staff(crew, number, self.threads, inbox, gpu)
                 yield crew[number].give(waiting.take(crew[number].graph), self.timeout)
             while any(worker.job for worker in crew.values()):
                 try:
@@ -129,7 +140,7 @@ class Processes(Executor):
                 if event is None:
                     yield from _bury(worker, self.timeout)
                     if waiting:
-                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox)
+                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox, places[worker.number])
                 else:
                     yield event
                 if event is None or event.kind == "finished":
@@ -143,20 +154,22 @@ class Processes(Executor):
                 crew.clear()
 
 
-def _staff(crew: dict[int, _Worker], number: int, threads: int, inbox: Inbox) -> None:
+def _staff(crew: dict[int, _Worker], number: int, threads: int, inbox: Inbox, gpu: str | None) -> None:
     """Hire a worker for a place that has none, or whose worker died while it was idle."""
     if number in crew and crew[number].process.poll() is not None:
         _dismiss([crew.pop(number)])
     if number not in crew:
-        crew[number] = _hire(number, threads, inbox)
+        crew[number] = _hire(number, threads, inbox, gpu)
 
 
-def _hire(number: int, threads: int, inbox: Inbox) -> _Worker:
+def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _Worker:
     """Start a worker, and a thread that passes on what it says; None is its end."""
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is dismissed
     environment = dict(os.environ)
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    if gpu is not None:
+        environment[VISIBLE] = gpu
     process = subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "ablations.executors._worker", str(number), str(threads)],
         env=environment,

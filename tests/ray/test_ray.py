@@ -1,0 +1,292 @@
+"""A cluster of a head and two nodes on this machine, a folder of results that the nodes are never told of, and blows.
+
+`nox -s ray` runs it at full size; the test suite at a small one.
+"""
+
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from comparison import differences
+
+from ablations import Study, run
+from ablations.cli import main
+from ablations.executors import Event, Job, Resources
+from ablations.executors import ray as driver
+from ablations.executors._base import live, perform
+from ablations.executors._cluster import explain, needs, room
+from ablations.executors._remote import Mailbox, Message
+from ablations.store import Store
+from vae.checkpoint import fetch, place
+from vae.datasets import load
+from vae.errors import SpecError, VaebenchError
+
+TRIALS = int(os.environ.get("VAEBENCH_RAY_TRIALS", "4"))
+ROOT = Path(__file__).parents[2]
+TASK = "ray::perform_here"  # what Ray calls a process that performs a trial
+STUDY = """
+name = "far"
+[fixed]
+model = "dense_vae"
+hidden_units = [8]
+latent_dim = 2
+data.limit = 256
+data.test_limit = 64
+epochs = 40
+batch_size = 32
+[axes]
+learning_rate = [1e-3, 3e-3]
+seed = {seeds}
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    file = tmp_path / "far.toml"
+    file.write_text(STUDY.format(seeds=list(range(TRIALS // 2))))
+    return file
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A head that performs nothing, and two nodes with a cache of their own and room for one trial each."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAEBENCH_CACHE", str(tmp_path_factory.mktemp("cache-of-the-nodes")))
+        patch.setenv("RAY_health_check_failure_threshold", "2")  # a node that is gone is missed at once
+        patch.setenv("RAY_health_check_period_ms", "500")
+        store = {"object_store_memory": 100_000_000, "include_dashboard": False}
+        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
+        for _ in range(2):
+            found.add_node(num_cpus=1, memory=4_000_000_000, object_store_memory=100_000_000)
+        yield found
+        found.shutdown()
+
+
+def start(file: Path, results: Path, address: str, log: Path) -> subprocess.Popen[bytes]:
+    options = ["--executor", "ray", "--address", address, "--memory", "1", "--retries", "3", "--no-pdf"]
+    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(results), *options]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=output, stderr=subprocess.STDOUT
+        )
+
+
+def tasks(node: Any = None) -> list[psutil.Process]:
+    """Return the processes that perform trials, of one node or of all."""
+    above = psutil.Process() if node is None else psutil.Process(node.all_processes["raylet"][0].process.pid)
+    found = []
+    for child in above.children(recursive=True):
+        try:
+            if child.cmdline()[:1] == [TASK]:
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_for(what: Callable[[], Any], runner: subprocess.Popen[bytes], log: Path) -> Any:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and runner.poll() is None:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"did not come about, runner {runner.poll()}: {log.read_text()[-3000:]}")
+
+
+def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, study: Path, cluster: Any) -> None:
+    calm = Store(tmp_path / "calm" / "far")
+    names = [trial.name for trial in Study.load(study).trials()]
+    assert len(names) == TRIALS
+    run(Study.load(study), tmp_path / "calm", executor="inline", threads=1)
+
+    log, wild = tmp_path / "log", Store(tmp_path / "hidden" / "far")
+    seen: set[Path] = set()
+
+    def checkpoint() -> bool:
+        """Tell whether a checkpoint came that was not there before the last blow."""
+        return bool(set(wild.workspace("any").parent.glob("*/*.checkpoint")) - seen)
+
+    def look() -> None:
+        seen.update(wild.workspace("any").parent.glob("*/*.checkpoint"))
+
+    runner = start(study, tmp_path / "hidden", cluster.address, log)
+    wait_for(checkpoint, runner, log)
+    look()
+    wait_for(tasks, runner, log)[0].kill()
+    wait_for(checkpoint, runner, log)
+    runner.kill()
+    runner.wait()
+    done = {name for name in names if (record := wild.read(name)) and record.status == "done"}
+    look()
+    runner = start(study, tmp_path / "hidden", cluster.address, log)
+    wait_for(checkpoint, runner, log)
+    (doomed,) = [node for node in cluster.worker_nodes if tasks(node)][:1]
+    cluster.remove_node(doomed, allow_graceful=False)
+    assert runner.wait(600) == 0, log.read_text()[-3000:]
+
+    assert [found for name in names for found in differences(calm, wild, name)] == []
+    attempts = wild.ledger.attempts()
+    assert Counter(one.trial for one in attempts if one.status == "done") == Counter(names)
+    reasons = {one.reason for one in attempts if one.status == "crashed"}
+    assert any("worker process died" in str(reason) for reason in reasons), attempts
+    records = [record for name in names if (record := wild.read(name))]
+    assert any("resumed" in record.notes for record in records)  # of those that had a checkpoint when they were struck
+    assert done <= {one.trial for one in attempts if one.number == 1 or one.status == "done"}
+    data = load(next(iter(Study.load(study).trials())).spec.data)
+    size = data.train.images.nbytes + data.test.images.nbytes + 8 * (len(data.train.images) + len(data.test.images))
+    assert {record.notes["ray_bytes_data"] for record in records} <= {0, size}
+    for record in records:
+        files = {name: len(content) for name, content in wild.files(record.trial).items() if name != "record.json"}
+        assert sum(files.values()) < record.notes["ray_bytes_results"] < sum(files.values()) + 20_000
+        assert record.notes["ray_bytes_sent"] > 0
+    told = {
+        name: sum(record.notes[f"ray_bytes_{name}"] for record in records)
+        for name in ("sent", "data", "checkpoints", "results")
+    }
+    sys.stdout.write(f"{json.dumps({'trials': len(records), 'attempts': len(attempts)} | told)}\n")
+    assert not (wild.root / "work").exists()
+    assert [path for path in wild.root.rglob("*") if ".partial" in path.name] == []
+
+
+def test_a_trial_that_takes_too_long_is_stopped_on_its_node(tmp_path: Path, study: Path, cluster: Any) -> None:
+    table = Study.load(study)
+    one = replace(table, axes={"learning_rate": [1e-3], "seed": [0]}, fixed=table.fixed | {"train.epochs": 100_000})
+    events: list[Event] = []
+    settings: dict[str, Any] = {"executor": "ray", "address": cluster.address, "memory": 1e9, "retries": 0}
+    outcome = run(one, tmp_path / "slow", timeout=20, on_event=events.append, **settings)
+    assert [(record.status, record.reason) for record in outcome.failed] == [
+        ("timeout", "stopped after 20 s, the limit that --timeout sets")
+    ]
+    kinds = [event.kind for event in events]
+    assert kinds[0] == "started"
+    assert "epoch" in kinds  # live, from another process
+    assert fetch(outcome.store.workspace(events[0].trial)) is not None  # the next run goes on from there
+    deadline = time.monotonic() + 20
+    while tasks() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tasks() == []
+
+
+def test_no_room_is_said_before_anything_waits_for_ever() -> None:
+    nodes = [{"Alive": True, "Resources": {"CPU": 8.0, "memory": 16e9}}, {"Alive": False, "Resources": {"GPU": 8.0}}]
+    assert room(nodes, needs(2, None, 3e9)) == 4
+    assert room(nodes, needs(1, None, 3e9)) == 5
+    assert room([{"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0}}], needs(1, 0.25, 0)) == 4
+    with pytest.raises(VaebenchError, match=r"asks for 1 CPU, 0\.25 GPU, .* of 1 nodes the most is 8 CPU, 0 GPU"):
+        room(nodes, needs(1, 0.25, 1e9))
+
+
+def test_what_ray_says_becomes_our_status() -> None:
+    from ray import exceptions as said
+
+    assert explain(said.WorkerCrashedError())[0] == "crashed"
+    assert explain(said.NodeDiedError("gone")) == ("crashed", "its node died, or lost the connection to the cluster")
+    assert explain(said.OutOfMemoryError("node low on memory"))[0] == "out_of_memory"
+    status, reason = explain(said.RuntimeEnvSetupError("no such module\nmore"))
+    assert status == "failed"
+    assert reason.endswith("no such module more")
+
+
+def test_no_cluster_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Path) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(VaebenchError, match=r"no Ray cluster at '127\.0\.0\.1:1'.*ray start --head"):
+        run(Study.load(study), tmp_path / "r", executor="ray", address="127.0.0.1:1", retries=0)
+
+
+def test_without_ray_the_extra_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ray" else found(name, *rest))
+    assert main(["run", str(study), "--results", str(tmp_path / "r"), "--executor", "ray"]) == 2
+    assert "python -m pip install 'vaebench[ray]'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_parcel_says_nothing_of_the_results_and_needs_no_data_set(tmp_path: Path, study: Path) -> None:
+    trial = next(iter(Study.load(study).trials()))
+    job = Job(trial, tmp_path / "hidden" / "far")
+    data = load(trial.spec.data)
+    place(Store(job.root).workspace(job.name), "step-0000000001.checkpoint", b"so far")
+    parcel = driver.parcel_of(job, 1, 10)
+    assert str(tmp_path).encode() not in pickle.dumps(parcel)
+    assert parcel.checkpoint == ("step-0000000001.checkpoint", b"so far")
+    # A trial whose images are nowhere on this machine's disk, but in its hand.
+    away = trial.spec.model_copy(
+        update={
+            "data": trial.spec.data.model_copy(update={"name": "image_folder", "path": "/nowhere"}),
+            "train": trial.spec.train.model_copy(update={"epochs": 1}),
+        }
+    )
+    far = Job(replace(trial, spec=away, recorded="0" * 64), tmp_path / "node")
+    assert perform(far, 1, None, data).status == "done"
+    assert perform(replace(far, root=tmp_path / "other"), 1).status == "data_error"
+
+
+def test_the_mailbox_keeps_every_event_and_one_checkpoint_a_trial() -> None:
+    import asyncio
+
+    async def scene() -> list[Message]:
+        box = Mailbox()
+        taking = asyncio.create_task(box.take())
+        await asyncio.sleep(0)
+        assert not taking.done()
+        for number in range(3):
+            events = (Event("epoch", "a", number),)
+            await box.put(Message("a", "node", 1, events, (f"step-{number}", bytes(9))))
+        await box.put(Message("b", "node", 2, (), ("step-1", b"b")))
+        return await taking
+
+    messages = asyncio.run(scene())
+    assert [event.epoch for message in messages for event in message.events] == [0, 1, 2]
+    assert [message.checkpoint and message.checkpoint[0] for message in messages] == [None, None, "step-2", "step-1"]
+
+
+def test_a_checkpoint_travels_whole_or_not_at_all(tmp_path: Path) -> None:
+    assert fetch(tmp_path / "nothing") is None
+    for step in (1, 2):
+        place(tmp_path / "there", f"step-{step}.checkpoint", bytes([step]))
+    assert fetch(tmp_path / "there") == ("step-2.checkpoint", b"\x02")
+    assert fetch(tmp_path / "there", after="step-2.checkpoint") is None
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["step-2.checkpoint"]
+    place(tmp_path / "there", "../../step-3.checkpoint", b"3")  # a name from elsewhere leaves the folder no more
+    assert sorted(path.name for path in tmp_path.rglob("*.checkpoint")) == ["step-3.checkpoint"]
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"):
+        place(tmp_path / "file", "step-1.checkpoint", b"")
+
+
+def test_what_a_thread_tells_is_heard_in_beats_and_its_error_is_raised() -> None:
+    def work(tell: Callable[[int], None]) -> None:
+        for number in range(3):
+            tell(number)
+        time.sleep(0.2)
+        tell(3)
+        raise ValueError("broken")
+
+    heard: list[list[int]] = []
+    with pytest.raises(ValueError, match="broken"):
+        heard.extend(live("test", work, beat=0.05))  # keeps what came before the error
+    assert [item for items in heard for item in items] == [0, 1, 2, 3]
+    assert heard[0] == [0, 1, 2]
+    assert [] in heard  # a beat without news
+
+
+def test_a_share_of_a_gpu_is_a_share() -> None:
+    for share in (-0.1, 2.0, float("nan")):
+        with pytest.raises(SpecError, match="expected 0 to 1"):
+            Resources(gpus=share)
+    assert Resources(gpus=0.25).gpus == 0.25
