@@ -22,7 +22,6 @@ from ablations.progress import Watch, duration
 from ablations.records import Record
 from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, no_grid, records_of
 from ablations.runner import run as run_study
-from ablations.searched import read_search
 from ablations.searchspace import TuneSpec
 from ablations.store import Store, writing
 from ablations.study import Study, Trial
@@ -279,6 +278,7 @@ def data_check(options: Namespace, console: Console) -> int:
 def _finish(study: Study, outcome: Outcome, options: Namespace, console: Console) -> int:
     """Render the report and say where everything is."""
     from ablations import report as reports  # Matplotlib and pandas, which the other commands can do without
+    from ablations.searched import read_search
 
     store = outcome.store
     source = reports.Source(
