@@ -17,6 +17,7 @@ from ablations.pruning import decide
 from ablations.runner import Outcome, collect, make_plan
 from ablations.sections import failures, skips
 from ablations.store import Store
+from vae.errors import SpecError
 
 RATES = [1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 1e-1]
 TABLE: dict[str, Any] = {
@@ -217,3 +218,9 @@ def test_survivors_have_the_bits_of_a_run_without_rungs(tmp_path: Path) -> None:
             assert one.metrics == other.metrics
             arrays = [store.arrays(other) for store in (outcome.store, full.store)]
             assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[1])
+
+
+def test_an_executor_that_cannot_pause_a_trial_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"\[stop\]: the executor 'ray' can't pause trials: take --executor processes"):
+        run(study(), tmp_path, executor="ray")
+    assert list(tmp_path.iterdir()) == []

@@ -126,6 +126,7 @@ def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, s
     wait_for(checkpoint, runner, log)
     look()
     wait_for(tasks, runner, log)[0].kill()
+    wait_for(lambda: [one for one in wild.ledger.attempts() if one.status == "crashed"], runner, log)
     wait_for(checkpoint, runner, log)
     runner.kill()
     runner.wait()
