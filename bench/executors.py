@@ -7,16 +7,18 @@ these measured seconds, not of guesses.
 
 import argparse
 import heapq
+import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import psutil
@@ -24,6 +26,8 @@ import psutil
 from ablations import Study, run
 from ablations.executors import Event
 from vae.environment import describe
+
+Result = TypeVar("Result")
 
 __all__ = ["Added", "Cluster", "Simulated", "main", "measure_added", "measure_seconds", "simulate"]
 
@@ -178,15 +182,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=psutil.cpu_count() or 1, help="at a time (default: the cores)")
     parser.add_argument("--output", type=Path, default=Path("results/reference/executors.md"), metavar="FILE")
     options = parser.parse_args(arguments)
-    # What inline takes is computed in this process, so that it comes last: whoever starts others stays small.
-    order = sorted(EXECUTORS, reverse=True)
-    seconds = {name: measure_seconds(name, options.trials, options.epochs, options.workers) for name in order}
-    added = {name: measure_added(name, options.trivial) for name in order}
+    seconds = {
+        name: _alone(measure_seconds, name, options.trials, options.epochs, options.workers) for name in EXECUTORS
+    }
+    added = {name: _alone(measure_added, name, options.trivial) for name in EXECUTORS}
     page = _page(seconds, added, options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     sys.stdout.write(page)
     return 0
+
+
+def _alone(measure: Callable[..., Result], *arguments: Any) -> Result:
+    """Measure in a new process: `inline` computes where it is called, and would find what others left behind."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, *arguments).result()
 
 
 def _page(seconds: dict[str, float], added: dict[str, Added], options: argparse.Namespace) -> str:

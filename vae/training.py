@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae._frozen import canonical_json
+from vae.batches import Batches
 from vae.checkpoint import Checkpoints, State
 from vae.datasets import Data, as_float, load
 from vae.environment import describe, source_hash
@@ -93,18 +94,18 @@ def train(
         return _fit(model, monitor, batches, data, until)
 
 
-def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, _Batches]":
-    batches = _Batches(data.train.images, spec)
+def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, Batches]":
+    batches = Batches(data.train.images, spec)
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
     model.check_range(held_out)
     return _Monitor(model, batches, held_out, spec, on_epoch), batches
 
 
-def _fit(model: VAE, monitor: "_Monitor", batches: "_Batches", data: Data, until: int | None) -> Trained:
+def _fit(model: VAE, monitor: "_Monitor", batches: Batches, data: Data, until: int | None) -> Trained:
     spec = monitor.spec
     for first, last in monitor.stretches(until or spec.train.epochs):
         model.fit(
-            batches,
+            batches.feed(),
             initial_epoch=first,
             epochs=last,
             shuffle=False,  # the batches shuffle themselves
@@ -129,33 +130,11 @@ def _training(spec: RunSpec, data_checksum: str) -> str:
     return hashlib.sha256(canonical_json([settings, data_checksum]).encode()).hexdigest()
 
 
-class _Batches(keras.utils.PyDataset):
-    """Shuffled, scaled training batches; the order is a function of seed and epoch alone."""
-
-    def __init__(self, images: NDArray[np.uint8], spec: RunSpec) -> None:
-        super().__init__()
-        self._images, self._range = images, spec.data.range
-        self._size, self._seed = spec.train.batch_size, spec.train.seed
-        self.start(0)
-
-    def start(self, epoch: int, skip: int = 0) -> None:
-        """Draw the order of `epoch` (from 0) and leave out its first `skip` batches."""
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
-        self._order = order[skip * self._size :]
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._size)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32]]:
-        chosen = self._order[index * self._size : (index + 1) * self._size]
-        return (as_float(self._images[chosen], self._range),)
-
-
 class _Monitor(keras.callbacks.Callback):
     """Keeps time, history and checkpoints, moves the schedules, and stops a run that left the finite numbers."""
 
     def __init__(
-        self, vae: VAE, batches: _Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
+        self, vae: VAE, batches: Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
     ) -> None:
         super().__init__()
         self.spec = spec

@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import pickle
@@ -36,6 +37,21 @@ def study(**axes: Any) -> Study:
 
 def trained(events: list[Event]) -> list[str]:
     return [event.trial for event in events if event.kind == "finished"]
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_inline_spares_the_collector_what_is_imported_and_leaves_the_caller_as_it_was(
+    tmp_path: Path, *, before: bool
+) -> None:
+    if before:
+        gc.freeze()
+    frozen: list[int] = []
+    run(study(latent_dim=[2]), tmp_path, executor="inline", on_event=lambda _: frozen.append(gc.get_freeze_count()))
+    try:
+        assert min(frozen) > 100_000
+        assert bool(gc.get_freeze_count()) is before
+    finally:
+        gc.unfreeze()
 
 
 def test_a_second_run_trains_nothing_and_a_third_just_what_is_missing(tmp_path: Path) -> None:

@@ -40,40 +40,6 @@ def test_what_ran_before_in_the_process_does_not_matter() -> None:
     assert evaluate(train(spec())).metrics == alone
 
 
-def test_the_order_of_the_images_changes_with_the_epoch_and_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vae import training
-
-    seen: list[bytes] = []
-    original = training.as_float
-    monkeypatch.setattr(
-        training, "as_float", lambda images, range_: seen.append(images.tobytes()) or original(images, range_)
-    )
-    batches = training._Batches(load(spec().data).train.images, spec())
-    for epoch in (0, 1, 0):
-        batches.start(epoch)
-        batches[0]
-    assert seen[0] == seen[2] != seen[1]
-    assert sum(len(batches[i][0]) for i in range(len(batches))) == 200
-
-
-def test_training_sees_each_image_once_an_epoch_in_the_order_of_that_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vae import training
-
-    chosen: list[np.ndarray] = []
-    original = training._Batches.__getitem__
-
-    def spy(self: Any, index: int) -> Any:
-        chosen.append(self._order[index * self._size : (index + 1) * self._size].copy())
-        return original(self, index)
-
-    monkeypatch.setattr(training._Batches, "__getitem__", spy)
-    train(spec())
-    # Keras looks at a batch or two before it begins, to learn their shape.
-    epochs = np.concatenate(chosen[-14:]).reshape(2, 200)
-    for epoch, order in enumerate(epochs):
-        np.testing.assert_array_equal(order, np.random.default_rng([0, epoch]).permutation(200))
-
-
 def test_history_logs_each_term_apart() -> None:
     trained = train(spec(loss={"ssim": {"weight": 2.0}, "kl": {"weight": 0.01, "schedule": "warmup", "ramp": 1.0}}))
     assert [row["epoch"] for row in trained.history] == [1, 2]

@@ -1,0 +1,61 @@
+"""Training batches: their order, their scale, and how a backend is fed with them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from vae.datasets import as_float
+from vae.spec import RunSpec
+
+__all__ = ["Batches"]
+
+AHEAD = 2  # batches that are made while the model is busy with one
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled, scaled training batches; the order is a function of seed and epoch alone."""
+
+    def __init__(self, images: NDArray[np.uint8], spec: RunSpec) -> None:
+        """Take the training images (n, height, width, channels) of a run."""
+        super().__init__()
+        self._images, self._range = images, spec.data.range
+        self._size, self._seed = spec.train.batch_size, spec.train.seed
+        self.start(0)
+
+    def start(self, epoch: int, skip: int = 0) -> None:
+        """Draw the order of `epoch` (from 0) and leave out its first `skip` batches."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
+        self._order = order[skip * self._size :]
+
+    def __len__(self) -> int:
+        """Return how many batches are left of the epoch."""
+        return math.ceil(len(self._order) / self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32]]:
+        """Return one batch (batch, height, width, channels)."""
+        chosen = self._order[index * self._size : (index + 1) * self._size]
+        return (as_float(self._images[chosen], self._range),)
+
+    def feed(self) -> Any:
+        """Return what `keras.Model.fit` is to be given; each of its epochs follows the order that `start` drew last.
+
+        Keras would make a `tf.data` pipeline of a PyDataset with autotuning on, whose thread sleeps up to a minute
+        between two looks at the pipeline, and TensorFlow joins that thread before it frees an epoch's iterator: every
+        third epoch of ten seconds was followed by nine of idling. There is nothing to tune here, so it is off.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        def one_epoch() -> Iterator[tuple[NDArray[np.float32]]]:
+            return (self[index] for index in range(len(self)))
+
+        signature = (tf.TensorSpec((None, *self._images.shape[1:]), tf.float32),)
+        pipeline = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return pipeline.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(AHEAD).with_options(options)
