@@ -19,6 +19,7 @@ from ablations.formatting import clean, count
 from ablations.lease import holder
 from ablations.memory import budget
 from ablations.progress import Watch, duration
+from ablations.pruning import share_trained
 from ablations.records import Record
 from ablations.runner import Outcome, Plan, collect, crew_size, make_plan, no_grid, records_of
 from ablations.runner import run as run_study
@@ -149,6 +150,9 @@ def plan(options: Namespace, console: Console) -> int:
     for reason, number in Counter(record.reason for record in planned.skipped).items():
         console.print(f"{number} rows of the grid skipped {escape(str(reason))}")
     console.print(f"about {duration(seconds)} on {crew} workers of {threads} threads ({basis})")
+    if study.stop and planned.trials:
+        share, rungs = share_trained(study.stop, planned.trials), ", ".join(map(str, study.stop.rungs))
+        console.print(f"\\[stop]: rungs after epochs {rungs} leave about {share:.0%} of all epochs, and of that time")
     smoke = " --smoke" if options.smoke else ""
     console.print(f"next: vaebench run {escape(shlex.quote(str(options.study)))}{smoke}")
     return DONE

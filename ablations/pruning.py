@@ -22,7 +22,7 @@ from vae.environment import source_hash
 if TYPE_CHECKING:
     from ablations.runner import Plan
 
-__all__ = ["Verdict", "decide", "waves"]
+__all__ = ["Verdict", "decide", "share_trained", "waves"]
 
 _EPSILON = 1e-9  # a third of six is two
 
@@ -51,6 +51,25 @@ def decide(values: Mapping[str, float], share: float) -> Verdict:
     ranked = sorted(values, key=values.__getitem__)  # stable: of equals the first of the study
     places = max(math.ceil(share * len(ranked) - _EPSILON), 1)
     return Verdict(tuple(ranked[:places]), tuple(ranked[places:]), values[ranked[:places][-1]])
+
+
+def share_trained(stop: StopSpec, trials: Sequence[Trial]) -> float:
+    """Return the share of a grid's epochs that its rungs leave to be trained, where no trial fails.
+
+    It is exact where all trials have as many epochs; else the first of the study are taken to be the best.
+    """
+    alive = _rivals(trials, stop.by)
+    whole = sum(rival.epochs * len(rival.trials) for rival in alive)
+    spent = 0
+    for rung in stop.rungs:
+        groups: dict[str, dict[str, float]] = {}
+        for rival in alive:
+            if rival.epochs > rung:
+                groups.setdefault(rival.group, {})[rival.key] = 0.0
+        stopped = {key for values in groups.values() for key in decide(values, stop.share).stopped}
+        spent += sum(rung * len(rival.trials) for rival in alive if rival.key in stopped)
+        alive = [rival for rival in alive if rival.key not in stopped]
+    return (spent + sum(rival.epochs * len(rival.trials) for rival in alive)) / whole
 
 
 @dataclass

@@ -194,7 +194,6 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     searched = schedule is not None
     if study.ranges and not searched:
         raise no_grid(study)
-    _check_pauses(kind, executor, study, searched=searched)
     store = Store(Path(results) / study.folder_name)
     plan = make_plan(study, store, refresh=refresh, searched=searched)
     for spec in dict.fromkeys(trial.spec.data for trial in (study.trials() if searched else plan.missing)):
@@ -238,18 +237,6 @@ def no_grid(study: Study) -> SpecError:
         f"{study.where}: axes.{axis} is a range, which has no grid of trials: search it with `vaebench tune "
         f"{study.source}`, or give a list of values"
     )
-
-
-def _check_pauses(kind: type[Executor], name: str, study: Study, *, searched: bool) -> None:
-    """Refuse to pause trials where the executor can't.
-
-    Raises:
-        SpecError: it can't, and the study asks for it.
-    """
-    what = "tune.tuner = 'hyperband'" if searched and study.tune and study.tune.tuner == "hyperband" else ""
-    what = "[stop]" if study.stop and not searched else what
-    if what and not kind.pauses:
-        raise SpecError(f"{study.where}: {what}: the executor '{name}' can't pause trials: take --executor processes")
 
 
 def _grid(study: Study, store: Store, plan: Plan, commit: str | None) -> Iterator[Sequence[Job]]:

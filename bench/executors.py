@@ -50,7 +50,7 @@ class Added(NamedTuple):
     Attributes:
         start: seconds until the first is finished: processes, imports, tracing.
         each: seconds from one to the next after that, the median.
-        driver: seconds of the runner's own processor time for each.
+        driver: seconds of the runner's own processor time for each after that, the median.
         bytes: that came back for each, where they are counted.
     """
 
@@ -143,20 +143,21 @@ def measure_added(executor: str, trials: int) -> Added:
     """Return what an executor adds to trivial trials, one at a time."""
     rates = [1e-3 * (1 + number / trials) for number in range(trials)]
     study = Study.from_dict({"name": "trivial", "fixed": TRIVIAL, "axes": {"learning_rate": rates}})
-    ends: list[float] = []
+    ends: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        began, busy = time.monotonic(), time.process_time()
+        began = time.monotonic()
         outcome = _run(study, folder, executor, 1, ends)
-        busy = time.process_time() - busy
         files = [sum(map(len, outcome.store.files(record.trial).values())) for record in outcome.records]
-    gaps = [after - before for before, after in pairwise(ends)]
-    return Added(ends[0] - began, statistics.median(gaps), busy / trials, statistics.mean(files))
+    each, driver = (statistics.median(after[i] - before[i] for before, after in pairwise(ends)) for i in (0, 1))
+    return Added(ends[0][0] - began, each, driver, statistics.mean(files))
 
 
-def _run(study: Study, folder: str, executor: str, workers: int, ends: list[float]) -> Any:
+def _run(study: Study, folder: str, executor: str, workers: int, ends: list[tuple[float, float]]) -> Any:
+    """Run a study; `ends` gains the time and this process' processor time at each trial's end."""
+
     def on_event(event: Event) -> None:
         if event.kind == "finished":
-            ends.append(time.monotonic())
+            ends.append((time.monotonic(), time.process_time()))
 
     outcome = run(
         study,
@@ -217,7 +218,8 @@ def _page(seconds: dict[str, float], added: dict[str, Added], options: argparse.
         "## A trivial trial",
         "",
         f"{options.trivial} trials of two steps each, one at a time. What an executor adds is the time from one",
-        "trial's end to the next one's, less that of `inline`, which adds nothing. The runner's own is processor time.",
+        "trial's end to the next one's, less that of `inline`, which adds nothing. The runner's own is its processor",
+        "time for each; with `inline` that is the trial itself.",
         "",
         "| executor | first finished after, s | each after that, s | added, s | the runner's own, s | bytes |",
         "|---|---|---|---|---|---|",

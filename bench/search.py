@@ -161,14 +161,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=600, help="training images (default: 600)")
     parser.add_argument("--budget", type=int, default=144, help="epochs of each search (default: 144)")
     parser.add_argument("--seeds", type=int, default=5, help="searches of each tuner (default: 5)")
-    parser.add_argument("--output", type=Path, default=Path("results/reference/search.md"))
+    parser.add_argument("--output", type=Path, help="default: results/reference/search-DATASET.md")
     options = parser.parse_args(arguments)
     fixed = settings(options.dataset, options.images)
     with tempfile.TemporaryDirectory() as folder:
         found = compare_tuners(fixed, Path(folder), budget=options.budget, seeds=options.seeds)
         halved = compare_grids(fixed, Path(folder))
     text = page(found, halved, vars(options))
-    write_atomically(options.output, text.encode())
+    write_atomically(options.output or Path(f"results/reference/search-{options.dataset}.md"), text.encode())
     sys.stdout.write(text)
     return 0
 

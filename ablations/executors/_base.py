@@ -68,6 +68,10 @@ class Job:
         """The epoch at which it ends."""
         return self.until or self.trial.spec.train.epochs
 
+    def leaves_state(self, status: str) -> bool:
+        """Tell whether somebody is to go on from what is in the workspace, after an end with this status."""
+        return status == PAUSED or (status == "done" and self.shared is not None)
+
 
 @dataclass(frozen=True)
 class Event:
@@ -126,9 +130,6 @@ class Executor(ABC):
         timeout: seconds after which a trial is stopped, whatever it does; None for never.
         resources: what else a trial needs.
     """
-
-    pauses = True
-    """Whether a trial may stop at an epoch and go on later: rungs and hyperband ask for that."""
 
     def __init__(
         self, workers: int, threads: int, timeout: float | None = None, resources: Resources | None = None
@@ -228,7 +229,7 @@ def perform(job: Job, threads: int, on_epoch: Progress | None = None, data: Data
     if record.status not in ("done", PAUSED):
         with store.commit(job.name) as draft:
             draft.write_record(record)
-    if record.status != PAUSED and not (record.status == "done" and job.shared):
+    if not job.leaves_state(record.status):
         store.clear_workspace(job.workspace)
     return record
 

@@ -25,7 +25,7 @@ from vae.datasets import Data
 
 __all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "perform_here"]
 
-LARGEST = 1 << 30  # bytes of a checkpoint that is sent; a larger one stays where it is, and its trial may begin anew
+LARGEST = 1 << 30  # bytes of a checkpoint that is sent on the way; with a larger one, a trial may have to begin anew
 SCRATCH = "vaebench-trial-"
 
 
@@ -37,6 +37,8 @@ class Parcel:
         trial: with its digest and name known, so that nobody looks for the data set.
         threads: to compute with.
         commit: of the code, for the record.
+        until: the epoch after which it is to pause.
+        shared: the name of the workspace that it has in common with shorter and longer trials.
         checkpoint: name and content of the one to go on from.
         beat: seconds between two messages.
         rate: bytes a second that its checkpoints may take.
@@ -45,6 +47,8 @@ class Parcel:
     trial: Trial
     threads: int
     commit: str | None = None
+    until: int | None = None
+    shared: str | None = None
     checkpoint: tuple[str, bytes] | None = None
     beat: float = 0.1
     rate: float = 1e6
@@ -78,6 +82,7 @@ class Delivery:
         files: name -> content of the trial's folder.
         events: that were not told yet.
         messages: how many were sent before.
+        checkpoint: name and content, where somebody is to go on from it and it was not sent before.
         notes: what is worth knowing of the way.
     """
 
@@ -85,6 +90,7 @@ class Delivery:
     files: Mapping[str, bytes]
     events: Sequence[Event]
     messages: int
+    checkpoint: tuple[str, bytes] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -127,12 +133,13 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as folder:
-        job = Job(parcel.trial, Path(folder), parcel.commit)
+        job = Job(parcel.trial, Path(folder), parcel.commit, parcel.until, parcel.shared)
         store = Store(job.root)
-        outbox = _Outbox(parcel, store.workspace(job.name), mailbox)
+        workspace = store.workspace(job.workspace)
+        outbox = _Outbox(parcel, workspace, mailbox)
         outbox.send([])
         if parcel.checkpoint is not None:
-            place(store.workspace(job.name), *parcel.checkpoint)
+            place(workspace, *parcel.checkpoint)
         warm(parcel.threads)
 
         def work(tell: Callable[[Event], None]) -> None:
@@ -150,7 +157,8 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
         if record is None:
             raise RuntimeError(f"{job.name} ended without a record")
         outbox.settle()
-        return Delivery(record, store.files(job.name), outbox.waiting, outbox.sent, outbox.notes)
+        state = fetch(workspace, outbox.delivered) if job.leaves_state(record.status) else None
+        return Delivery(record, store.files(job.name), outbox.waiting, outbox.sent, state, outbox.notes)
 
 
 class _Outbox:
@@ -166,6 +174,7 @@ class _Outbox:
         self._last: Any = None
         self.waiting: list[Event] = []
         self.sent = 0
+        self.delivered = self._newest  # the newest checkpoint that the runner has
         self.notes: dict[str, Any] = {}
 
     def tell(self) -> None:
@@ -197,6 +206,7 @@ class _Outbox:
         if size > LARGEST:
             self.notes["checkpoints_too_large_to_send"] = size
             return None
+        self.delivered = self._newest
         return found
 
 

@@ -220,7 +220,7 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     found = store.read(job.name)
     if found is not None and found.status == "done" and found.code.get("vae") == source_hash():
         record = found  # it died between its commit and its word
-        if not job.shared:
+        if not job.leaves_state(record.status):
             store.clear_workspace(job.workspace)
     else:
         with store.commit(job.name) as draft:

@@ -9,9 +9,10 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from ablations.executors._base import EXECUTORS, Event, Executor, Job, failed
 from ablations.executors._cluster import connected, explain, needs, room
@@ -36,7 +37,20 @@ MESSAGES = 200.0  # a second, of all trials together
 class Ray(Executor):
     """A task of Ray's for each trial, `workers` at a time or as many as the cluster has room for."""
 
-    pauses = False  # the state of a trial that waits would have to come back whole, however large
+    _kept: ExitStack | None = None
+
+    def __enter__(self) -> Self:
+        """Keep the connection from one `run` to the next: a cluster of this machine would be started for each."""
+        self._kept = ExitStack()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the cluster."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def check(self) -> None:
         """Look whether Ray is installed.
@@ -51,7 +65,8 @@ class Ray(Executor):
         self.check()
         if not jobs:
             return
-        with connected(self.resources.address) as ray:
+        with ExitStack() as mine:
+            ray = (self._kept or mine).enter_context(connected(self.resources.address))
             cluster = _Cluster(ray, self, jobs)
             try:
                 yield from cluster.events()
@@ -71,7 +86,9 @@ def parcel_of(job: Job, threads: int, slots: int) -> Parcel:
         trial=replace(job.trial, recorded=job.trial.digest),
         threads=threads,
         commit=job.commit,
-        checkpoint=fetch(Store(job.root).workspace(job.name)),
+        until=job.until,
+        shared=job.shared,
+        checkpoint=fetch(Store(job.root).workspace(job.workspace)),
         beat=max(BEAT, slots / MESSAGES),
         rate=RATE / slots,
     )
@@ -203,9 +220,12 @@ class _Cluster:
             yield self._begin(run, message.node, message.process)
         yield from (replace(event, worker=run.number) for event in message.events)
         if message.checkpoint is not None:
-            run.bytes["checkpoints"] += len(message.checkpoint[1])
-            with suppress(OSError):  # a disk that is full costs the trial's way so far, should its node die
-                place(Store(run.job.root).workspace(run.job.name), *message.checkpoint)
+            self._keep(run, message.checkpoint)
+
+    def _keep(self, run: _Run, checkpoint: tuple[str, bytes]) -> None:
+        run.bytes["checkpoints"] += len(checkpoint[1])
+        with suppress(OSError):  # a disk that is full costs the trial's way so far, should somebody go on from there
+            place(Store(run.job.root).workspace(run.job.workspace), *checkpoint)
 
     def _begin(self, run: _Run, node: str, process: int) -> Event:
         run.node = node
@@ -233,6 +253,8 @@ class _Cluster:
             yield from (replace(event, worker=run.number) for event in delivery.events)
             record, files = delivery.record, dict(delivery.files)
             run.bytes["results"] = sum(map(len, files.values()))
+            if delivery.checkpoint is not None:
+                self._keep(run, delivery.checkpoint)
             record = replace(record, notes={**record.notes, **delivery.notes})
         del self._running[ref], self._names[run.job.name]
         record = self._commit(run, record, files)
@@ -253,8 +275,8 @@ class _Cluster:
             for name, content in files.items():
                 draft.write_file(name, content)
             draft.write_record(record)
-        if files:
-            store.clear_workspace(run.job.name)
+        if files and not run.job.leaves_state(record.status):
+            store.clear_workspace(run.job.workspace)
         return record
 
     def _release(self, spec: DataSpec) -> None:

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ablations import Study, run
+from ablations.cli import main
 from ablations.configurations import Grid
 from ablations.executors import Executor
-from ablations.pruning import decide
+from ablations.pruning import decide, share_trained
 from ablations.runner import Outcome, collect, make_plan
 from ablations.sections import failures, skips
 from ablations.store import Store
-from vae.errors import SpecError
 
 RATES = [1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 1e-1]
 TABLE: dict[str, Any] = {
@@ -220,7 +221,20 @@ def test_survivors_have_the_bits_of_a_run_without_rungs(tmp_path: Path) -> None:
             assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[1])
 
 
-def test_an_executor_that_cannot_pause_a_trial_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"\[stop\]: the executor 'ray' can't pause trials: take --executor processes"):
-        run(study(), tmp_path, executor="ray")
-    assert list(tmp_path.iterdir()) == []
+def test_a_plan_tells_what_the_rungs_leave(tmp_path: Path, echo: type[Executor]) -> None:
+    table = study()
+    trials = list(table.trials())
+    epochs = trials[0].spec.train.epochs
+    stop = table.stop
+    assert stop is not None
+    outcome = run(table, tmp_path, executor="echo")
+    trained = sum(len(outcome.store.history(record)) for record in outcome.records)
+    assert share_trained(stop, trials) == pytest.approx(trained / (epochs * len(trials)))
+
+
+def test_the_plan_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "halved.toml"
+    file.write_text(tomli_w.dumps(REAL | {"stop": {"rungs": [1, 2], "keep": 0.6}}))
+    assert main(["plan", str(file), "--results", str(tmp_path)]) == 0
+    # Three trials of 3 epochs: one stops after the first, and of two both go on.
+    assert "[stop]: rungs after epochs 1, 2 leave about 78% of all epochs" in capsys.readouterr().out

@@ -7,9 +7,11 @@ import importlib.util
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,7 +29,9 @@ from ablations.executors import ray as driver
 from ablations.executors._base import live, perform
 from ablations.executors._cluster import explain, needs, room
 from ablations.executors._remote import Mailbox, Message
+from ablations.searched import read_search
 from ablations.store import Store
+from ablations.tuning import tune
 from vae.checkpoint import fetch, place
 from vae.datasets import load
 from vae.errors import SpecError, VaebenchError
@@ -106,6 +110,13 @@ def wait_for(what: Callable[[], Any], runner: subprocess.Popen[bytes], log: Path
     pytest.fail(f"did not come about, runner {runner.poll()}: {log.read_text()[-3000:]}")
 
 
+def idle_within(seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while tasks() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tasks() == []
+
+
 def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, study: Path, cluster: Any) -> None:
     calm = Store(tmp_path / "calm" / "far")
     names = [trial.name for trial in Study.load(study).trials()]
@@ -175,10 +186,63 @@ def test_a_trial_that_takes_too_long_is_stopped_on_its_node(tmp_path: Path, stud
     assert kinds[0] == "started"
     assert "epoch" in kinds  # live, from another process
     assert fetch(outcome.store.workspace(events[0].trial)) is not None  # the next run goes on from there
-    deadline = time.monotonic() + 20
-    while tasks() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert tasks() == []
+    idle_within(20)
+
+
+def test_ctrl_c_stops_the_tasks_on_all_nodes_and_keeps_their_way_so_far(
+    tmp_path: Path, study: Path, cluster: Any
+) -> None:
+    study.write_text(study.read_text().replace("epochs = 40", "epochs = 100_000"))
+    log, store = tmp_path / "log", Store(tmp_path / "r" / "far")
+    runner = start(study, tmp_path / "r", cluster.address, log)
+    wait_for(lambda: list(store.workspace("any").parent.glob("*/*.checkpoint")), runner, log)
+    assert tasks()
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(60) == 130
+    assert "stopped. What is finished is kept; the same command goes on from there" in log.read_text()
+    idle_within(20)
+    assert {one.status for one in store.ledger.attempts()} == {"interrupted"}
+
+
+def test_trials_pause_at_rungs_and_go_on_on_any_node(tmp_path: Path, study: Path, cluster: Any) -> None:
+    table = tomllib.loads(study.read_text())
+    table |= {"fixed": table["fixed"] | {"epochs": 30}, "stop": {"rungs": [10, 20], "keep": 0.5}}
+    calm = run(Study.from_dict(table), tmp_path / "calm", executor="inline", threads=1)
+    epochs: Counter[str] = Counter()
+    wild = run(
+        Study.from_dict(table),
+        tmp_path / "wild",
+        executor="ray",
+        address=cluster.address,
+        memory=1e9,
+        on_event=lambda event: epochs.update([event.trial] if event.kind == "epoch" else []),
+    )
+    statuses = {record.trial: record.status for record in wild.records}
+    assert statuses == {record.trial: record.status for record in calm.records}
+    assert Counter(statuses.values()) == {"done": TRIALS // 2, "pruned": TRIALS // 2}
+    assert epochs == {name: 30 if status == "done" else 10 for name, status in statuses.items()}
+    done = [name for name, status in statuses.items() if status == "done"]
+    assert [found for name in done for found in differences(calm.store, wild.store, name)] == []
+    assert not (wild.store.root / "work").exists()
+
+
+def test_hyperband_goes_on_from_shorter_trainings_on_any_node(tmp_path: Path, study: Path, cluster: Any) -> None:
+    pytest.importorskip("keras_tuner")
+    table = tomllib.loads(study.read_text())
+    table |= {
+        "fixed": table["fixed"] | {"epochs": 3},
+        "axes": {"learning_rate": {"min": 1e-4, "max": 1e-2, "log": True}},
+        "tune": {"tuner": "hyperband", "trials": 5, "parallel": 2},
+    }
+    of = Study.from_dict(table)
+    calm = tune(of, tmp_path / "calm", executor="inline", threads=1)
+    wild = tune(of, tmp_path / "wild", executor="ray", address=cluster.address, memory=1e9)
+    searches = [read_search(of, outcome.store) for outcome in (calm, wild)]
+    assert [entry.result for entry in searches[0].entries] == [entry.result for entry in searches[1].entries]
+    assert [found for name in wild.store.names() for found in differences(calm.store, wild.store, name)] == []
+    longer = [record for record in wild.records if record.axes["epochs"] == 3 and "resumed" in record.notes]
+    assert longer  # from the rung below, whichever node has trained that
+    assert not (wild.store.root / "work").exists()
 
 
 def test_no_room_is_said_before_anything_waits_for_ever() -> None:
