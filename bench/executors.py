@@ -24,12 +24,15 @@ import numpy as np
 import psutil
 
 from ablations import Study, run
-from ablations.executors import Event
+from ablations.executors import Event, Job
+from ablations.executors._base import perform
+from ablations.executors._worker import warm
+from ablations.store import Store
 from vae.environment import describe
 
 Result = TypeVar("Result")
 
-__all__ = ["Added", "Cluster", "Simulated", "main", "measure_added", "measure_seconds", "simulate"]
+__all__ = ["Added", "Cluster", "Simulated", "main", "measure_added", "measure_alone", "measure_seconds", "simulate"]
 
 EXECUTORS = ("inline", "processes", "ray")
 LINK = 125e6  # bytes a second of the runner's network: a gigabit
@@ -139,10 +142,28 @@ def measure_seconds(executor: str, trials: int, epochs: int, workers: int) -> fl
         return time.monotonic() - began
 
 
+def measure_alone(trials: int) -> float:
+    """Return the seconds of a trivial trial by itself, in a process that is warm and does nothing else; the median."""
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.create()
+        warm(1)
+        for trial in _trivial(trials).trials():
+            began = time.monotonic()
+            perform(Job(trial, store.root), 1)
+            times.append(time.monotonic() - began)
+    return statistics.median(times[1:])
+
+
+def _trivial(trials: int) -> Study:
+    rates = [1e-3 * (1 + number / trials) for number in range(trials)]
+    return Study.from_dict({"name": "trivial", "fixed": TRIVIAL, "axes": {"learning_rate": rates}})
+
+
 def measure_added(executor: str, trials: int) -> Added:
     """Return what an executor adds to trivial trials, one at a time."""
-    rates = [1e-3 * (1 + number / trials) for number in range(trials)]
-    study = Study.from_dict({"name": "trivial", "fixed": TRIVIAL, "axes": {"learning_rate": rates}})
+    study = _trivial(trials)
     ends: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
@@ -187,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name: _alone(measure_seconds, name, options.trials, options.epochs, options.workers) for name in EXECUTORS
     }
     added = {name: _alone(measure_added, name, options.trivial) for name in EXECUTORS}
-    page = _page(seconds, added, options)
+    page = _page(seconds, added, _alone(measure_alone, options.trivial), options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     sys.stdout.write(page)
@@ -200,7 +221,7 @@ def _alone(measure: Callable[..., Result], *arguments: Any) -> Result:
         return pool.submit(measure, *arguments).result()
 
 
-def _page(seconds: dict[str, float], added: dict[str, Added], options: argparse.Namespace) -> str:
+def _page(seconds: dict[str, float], added: dict[str, Added], alone: float, options: argparse.Namespace) -> str:
     machine = describe()
     lines = [
         "# Executors",
@@ -218,12 +239,12 @@ def _page(seconds: dict[str, float], added: dict[str, Added], options: argparse.
         "## A trivial trial",
         "",
         f"{options.trivial} trials of two steps each, one at a time. What an executor adds is the time from one",
-        "trial's end to the next one's, less that of `inline`, which adds nothing. The runner's own is its processor",
-        "time for each; with `inline` that is the trial itself.",
+        f"trial's end to the next one's, less the {alone:.3f} s that one takes in a process that does nothing else.",
+        "The runner's own is its processor time for each; with `inline` that is the trial itself.",
         "",
         "| executor | first finished after, s | each after that, s | added, s | the runner's own, s | bytes |",
         "|---|---|---|---|---|---|",
-        *(_row(name, added[name], added["inline"]) for name in EXECUTORS),
+        *(_row(name, added[name], alone) for name in EXECUTORS),
         "",
         "## A large cluster, simulated",
         "",
@@ -233,20 +254,20 @@ def _page(seconds: dict[str, float], added: dict[str, Added], options: argparse.
         "",
         "| a trial takes, s | all take, min | without any overhead, min | efficiency |",
         "|---|---|---|---|",
-        *(_simulated(mean, added["ray"], added["inline"]) for mean in (10, 60, 600)),
+        *(_simulated(mean, added["ray"], alone) for mean in (10, 60, 600)),
         "",
     ]
     return "\n".join(lines)
 
 
-def _row(name: str, one: Added, base: Added) -> str:
-    extra = one.each - base.each
+def _row(name: str, one: Added, alone: float) -> str:
+    extra = one.each - alone
     return f"| `{name}` | {one.start:.1f} | {one.each:.3f} | {extra:.3f} | {one.driver:.4f} | {one.bytes:,.0f} |"
 
 
-def _simulated(mean: float, one: Added, base: Added) -> str:
+def _simulated(mean: float, one: Added, alone: float) -> str:
     driver = one.driver + one.bytes / LINK
-    cluster = Cluster(seconds=mean, start=one.start, added=max(one.each - base.each, 0.0), driver=driver)
+    cluster = Cluster(seconds=mean, start=one.start, added=max(one.each - alone, 0.0), driver=driver)
     ideal = Cluster(seconds=mean, start=0, added=0, driver=0)
     real, best = simulate(cluster), simulate(ideal)
     return f"| {mean:g} | {real.seconds / 60:.1f} | {best.seconds / 60:.1f} | {real.efficiency:.0%} |"

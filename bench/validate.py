@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Validate from a command line: 0 the gate keeps its promise, 1 it does not, 2 bad usage."""
     parser = argparse.ArgumentParser(prog="bench.validate", description="How good is the regression gate?")
     parser.add_argument(
-        "--runs", type=int, default=4, help="runs of the gate (default: 4: 112 comparisons, 40 slowed steps)"
+        "--runs", type=int, default=4, help="runs of the gate (default: 4: 120 comparisons, 40 slowed steps)"
     )
     parser.add_argument("--rounds", type=int, default=Plan.rounds, help="as of the gate (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=Plan.blocks, help="as of the gate (default: %(default)s)")

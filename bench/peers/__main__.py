@@ -48,15 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.peak:
         _say("share of the matrix-product peak")
         peak = peaks.measure_peak(peaks.CASES[:1], work=SMOKE_WORK) if options.smoke else peaks.measure_peak()
-    level = dict.fromkeys(task.latent_dims, options.level) if options.level else report.levels(runs)
+    given = dict.fromkeys(task.latent_dims, options.level) if options.level else None
+    level, strict = given or report.levels(runs), given or report.settled(runs)
     summary = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": git_commit(),
         "machine": {name: value for name, value in describe().items() if name != "host"},
         "study": facts,
         "levels": level,
-        "contestants": report.rows(runs, level),
-        "aims": report.aims(runs, level),
+        "settled": strict,
+        "contestants": report.rows(runs, level, strict),
+        "aims": report.aims(runs, level, strict),
         "peak": peak,
     }
     paths = report.write(summary, runs, options.out)
