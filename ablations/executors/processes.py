@@ -66,7 +66,7 @@ class _Waiting:
         self._groups: dict[str, deque[Job]] = {}
         for job in jobs:
             self._groups.setdefault(graph_key(job.trial.spec), deque()).append(job)
-        self._untouched = deque(self._groups)
+        self._begun: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._groups)
@@ -74,8 +74,9 @@ class _Waiting:
     def take(self, graph: str = "") -> Job:
         """Return the next job: of this graph, else of one that nobody has begun, else of the one with most left."""
         if graph not in self._groups:
-            fallback = max(self._groups, key=lambda one: len(self._groups[one]))
-            graph = self._untouched.popleft() if self._untouched else fallback
+            untouched = next((one for one in self._groups if one not in self._begun), None)
+            graph = untouched or max(self._groups, key=lambda one: len(self._groups[one]))
+        self._begun.add(graph)
         group = self._groups[graph]
         job = group.popleft()
         if not group:

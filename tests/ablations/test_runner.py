@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ablations import Study, run
 from ablations.executors import EXECUTORS, Event, Executor, Job, processes
@@ -253,3 +255,21 @@ def test_a_worker_is_given_the_trials_of_the_model_that_it_has_traced(tmp_path: 
     rest = [waiting.take(graph).trial.axes["latent_dim"] for _ in range(6)]
     assert rest == [3, 3, 3, 2, 2, 2]  # its own first, then what the other has left
     assert not waiting
+
+
+@given(st.data())
+def test_every_trial_is_dealt_once_whatever_the_workers_have_traced_before(data: st.DataObject) -> None:
+    """A worker that is kept from an earlier round may know the graph of a group that nobody has begun in this one."""
+    sizes = data.draw(st.lists(st.integers(2, 6), min_size=1, max_size=8))
+    trials = study(latent_dim=sorted(set(sizes)), learning_rate=[1e-3, 1e-2], seed=[0]).trials()
+    jobs = [Job(trial, Path("results")) for trial in trials]
+    graphs = sorted(
+        {processes.graph_key(job.trial.spec) for job in jobs} | {"", "of a model that is no longer asked for"}
+    )
+    waiting, dealt = processes._Waiting(jobs), []
+    while waiting:
+        traced = data.draw(st.sampled_from(graphs))
+        dealt.append(waiting.take(traced))
+        if traced in {processes.graph_key(job.trial.spec) for job in jobs if job not in dealt[:-1]}:
+            assert processes.graph_key(dealt[-1].trial.spec) == traced
+    assert sorted(job.name for job in dealt) == sorted(job.name for job in jobs)
