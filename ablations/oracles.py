@@ -61,7 +61,7 @@ class Oracle:
     ) -> None:
         """Build the space and the oracle."""
         keras_tuner = require_tuner()
-        self._tune = tune
+        self._tune, self._ranges = tune, ranges
         self._codes = {axis: _codes(values) for axis, values in axes.items() if axis not in ranges}
         self._ids: dict[int, str] = {}  # number -> Keras Tuner's name
         self._brackets: dict[str, int] = {}
@@ -97,6 +97,10 @@ class Oracle:
         self._ids[number] = trial.trial_id
         if self._tune.tuner == "grid":  # else it thinks of the next combination only when this one has ended
             self._oracle._populate_next.append(trial.trial_id)  # noqa: SLF001 - as it does itself with the first trial
+        # In the oracle as well: what it learns from is then what was trained, and the same after a resume.
+        trial.hyperparameters.values |= {
+            axis: of.tidy(trial.hyperparameters.values[axis]) for axis, of in self._ranges.items()
+        }
         found = dict(trial.hyperparameters.values)
         parent = found.get("tuner/trial_id")
         if "tuner/bracket" in found:

@@ -15,6 +15,7 @@ __all__ = ["CURVES", "Range", "StopSpec", "TuneSpec", "check_stop", "check_tune"
 
 RANGE_KEYS = ("min", "max", "step", "log")
 SMOKE_TRIALS = 4
+FINENESS = 10_000  # parts of a range to which its numbers are told
 MOST_CHOICES = 10_000  # that a range with a step stands for
 CURVES = {"sse": "reconstruction", "mse": "reconstruction"}
 """Objective of `[stop]` -> the term whose curve on held-out images it is read from; any other names its term itself."""
@@ -161,6 +162,21 @@ class Range:
             return 0 if self.log or not self.whole else int(self.high - self.low) + 1
         spanned = math.log(self.high / self.low, self.step) if self.log else (self.high - self.low) / self.step
         return math.floor(spanned + 1e-9) + 1
+
+    def tidy(self, value: float) -> float:
+        """Return a number of a range without step with as few digits as tell it to a ten-thousandth of the range.
+
+        Nobody wants to read, or type, the other twelve.
+
+        >>> Range(1e-4, 1e-1, log=True).tidy(0.018553612598827974)
+        0.01855
+        """
+        if self.whole or self.step is not None:
+            return value
+        width = math.log(self.high / self.low) if self.log else self.high - self.low
+        places = math.ceil(-math.log10(width / FINENESS / 0.5))  # after the point, or the first digit
+        rounded = float(f"{value:.{max(places, 0)}e}") if self.log else round(value, places)
+        return min(max(rounded, self.low), self.high)
 
     def choices(self, number: int = 0) -> list[float]:
         """Return all values of a range that has a step; of another, `number` of them, evenly spaced on its scale."""

@@ -28,7 +28,11 @@ __all__ = ["Halved", "best_within", "compare_grids", "compare_tuners", "interval
 TUNERS = ("random", "bayesian", "hyperband")
 CONFIDENCE = 0.95
 EPOCHS = 9
-RUNGS = (1, 3)
+STOPS: dict[str, dict[str, Any]] = {
+    "after 1 and 3, a third goes on": {"rungs": [1, 3], "eta": 3},
+    "after 1 and 3, half go on": {"rungs": [1, 3], "keep": 0.5},
+    "after 3, a third goes on": {"rungs": [3], "eta": 3},
+}
 SPACE: dict[str, Any] = {
     "learning_rate": {"min": 1e-4, "max": 1e-1, "log": True},
     "kl_weight": {"min": 1e-5, "max": 1.0, "log": True},
@@ -111,13 +115,15 @@ def best_within(search: Search, budget: int) -> float:
     return lowest
 
 
-def compare_grids(fixed: dict[str, Any], folder: Path, *, train: Callable[..., Outcome] = run) -> Halved:
-    """Train a grid whole and with rungs."""
+def compare_grids(fixed: dict[str, Any], folder: Path, *, train: Callable[..., Outcome] = run) -> dict[str, Halved]:
+    """Train a grid whole and with each kind of rungs, and return them by `STOPS`."""
     table = {"fixed": fixed, "axes": GRID}
     whole = train(Study.from_dict({"name": "whole", **table}), folder, executor="inline")
-    stop = {"rungs": list(RUNGS), "eta": 3}
-    halved = train(Study.from_dict({"name": "halved", **table, "stop": stop}), folder, executor="inline")
-    return Halved(whole, halved)
+    found = {}
+    for number, (name, stop) in enumerate(STOPS.items()):
+        study = Study.from_dict({"name": f"halved-{number}", **table, "stop": stop})
+        found[name] = Halved(whole, train(study, folder, executor="inline"))
+    return found
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -129,7 +135,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean, width * statistics.stdev(values) / math.sqrt(len(values))
 
 
-def page(found: dict[str, list[float]], halved: Halved, facts: dict[str, Any]) -> str:
+def page(found: dict[str, list[float]], halved: dict[str, Halved], facts: dict[str, Any]) -> str:
     """Return what was measured as Markdown."""
     random = found["random"]
     rows = []
@@ -139,18 +145,21 @@ def page(found: dict[str, list[float]], halved: Halved, facts: dict[str, Any]) -
         low, middle, high = (math.exp(gap + side * around) for side in (-1, 0, 1))
         ratio = "" if tuner == "random" else f"{middle:.3f} ({low:.3f} to {high:.3f})"
         rows.append(f"| {tuner} | {mean:.3f} ± {half:.3f} | {ratio} |")
-    same = "the same winner" if halved.winner == halved.found else "another winner"
     how = (
         f"Measured by `nox -s search -- --dataset {facts['dataset']}`: {facts['images']:,} images, {facts['budget']} "
         f"epochs a search, {facts['seeds']} searches of each tuner; the lowest squared error per image found."
     )
+    winner = next(iter(halved.values())).winner
     grid = (
-        f"A grid of {math.prod(map(len, GRID.values()))} trials of {EPOCHS} epochs with rungs after epochs "
-        f"{' and '.join(map(str, RUNGS))}, of which a third goes on: {100 * halved.share:.0f} % of the epochs, "
-        f"{same} ({halved.found}; whole grid: {halved.winner}), {100 * halved.loss:.2f} % above the lowest error."
+        f"A grid of {math.prod(map(len, GRID.values()))} trials of {EPOCHS} epochs, two seeds each, trained whole and "
+        f"with rungs (`[stop]`). The whole grid's winner: {winner}."
     )
+    stops = ["| rungs after epochs | share of the epochs | winner | its error above the lowest |", "|---|---|---|---|"]
+    for name, one in halved.items():
+        same = "the same" if one.winner == one.found else one.found
+        stops.append(f"| {name} | {100 * one.share:.0f} % | {same} | {100 * one.loss:.2f} % |")
     head = "| tuner | lowest error, mean and 95 % interval | ratio to random search of the same seed, 95 % interval |"
-    lines = ["# Search and early stopping", "", how, "", head, "|---|---|---|", *rows, "", grid, ""]
+    lines = ["# Search and early stopping", "", how, "", head, "|---|---|---|", *rows, "", grid, "", *stops, ""]
     return "\n".join(lines)
 
 

@@ -1,8 +1,11 @@
 """What a study file may say of a search and of early stopping, and what is said where it may not."""
 
+import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ablations.searchspace import Range, StopSpec, TuneSpec, split_ranges
 from ablations.study import Study
@@ -22,6 +25,24 @@ def test_ranges_are_taken_apart_from_lists_wherever_they_stand() -> None:
     assert ranges == {"loss.kl.weight": Range(0.1, 1), "latent_dim": Range(2, 256, log=True)}
     assert ranges["latent_dim"].whole
     assert not ranges["loss.kl.weight"].whole
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.001, 1e6), st.floats(0, 1), st.booleans())
+def test_a_number_has_few_digits_and_stays_where_it_was(low: float, factor: float, share: float, log: bool) -> None:
+    of = Range(low, low * factor, log=log)
+    value = min(low * factor**share if log else low + share * (of.high - low), of.high)
+    tidied = of.tidy(value)
+    assert of.low <= tidied <= of.high
+    assert of.tidy(tidied) == tidied
+    width = value * math.log(factor) if log else of.high - low
+    assert abs(tidied - value) <= 1.001e-4 * width
+
+
+def test_four_digits_do_for_a_wide_range_and_steps_are_left_alone() -> None:
+    assert Range(1e-4, 1e-1, log=True).tidy(0.018553612598827974) == 0.01855
+    assert Range(0.5000001, 0.5000002).tidy(0.500000123456) == 0.50000012346
+    assert Range(0.1, 0.7, 0.1).tidy(0.30000000000000004) == 0.30000000000000004
+    assert Range(2, 64).tidy(12345) == 12345
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,13 @@ def test_a_halved_grid_is_held_against_the_whole(tmp_path: Path, monkeypatch: py
 
     found = {"random": [4.0, 5.0], "bayesian": [3.6, 4.5], "hyperband": [4.0, 5.0]}
     monkeypatch.setattr(search, "compare_tuners", lambda *_, **__: found)
-    monkeypatch.setattr(search, "compare_grids", lambda *_, **__: right)
+    monkeypatch.setattr(search, "compare_grids", lambda *_, **__: {"gently": right, "harshly": wrong})
     file = tmp_path / "search.md"
     assert search.main(["--output", str(file), "--seeds", "2"]) == 0
     text = file.read_text()
     assert "| bayesian | 4.050 ± " in text
     assert "| 0.900 (0.900 to 0.900) |" in text
     assert "| 1.000 (1.000 to 1.000) |" in text
-    assert "50 % of the epochs, the same winner (latent size 8; whole grid: latent size 8), 0.00 % above" in text
+    assert "whole grid's winner: latent size 8." in text
+    assert "| gently | 50 % | the same | 0.00 % |" in text
+    assert "| harshly | 50 % | latent size 2 |" in text
