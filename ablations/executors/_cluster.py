@@ -20,6 +20,7 @@ PACKAGES = ("vae", "ablations")  # our code, which goes along
 SECONDS = 10.0  # to wait for an answer
 MOST = 300  # characters of what Ray says
 START = "Start one (ray start --head), name it (--address HOST:PORT), or take --address local for this machine alone"
+ASKED = ". Newer versions of Ray ask for a token: set RAY_AUTH_TOKEN to what `ray get-auth-token` says on the cluster"
 
 
 @contextmanager
@@ -37,6 +38,8 @@ def connected(address: str) -> Iterator[Any]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if urlsplit(address).scheme == "ray" and _has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # with any other address Ray does so by itself
     import ray
 
     if ray.is_initialized():
@@ -56,11 +59,18 @@ def connected(address: str) -> Iterator[Any]:
         with _own_signals():
             ray.init(address=address, runtime_env=environment, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
-        raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}") from None
+        hint = "" if _has_token() else ASKED
+        raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _has_token() -> bool:
+    """Tell whether this machine has a token for clusters that ask for one."""
+    named = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _knock(address: str) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +36,9 @@ from ablations.tuning import tune
 from vae.checkpoint import fetch, place
 from vae.datasets import load
 from vae.errors import SpecError, VaebenchError
+
+# Ray hands these files to its server and leaves them open.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*ray_client_server:ResourceWarning")
 
 TRIALS = int(os.environ.get("VAEBENCH_RAY_TRIALS", "4"))
 ROOT = Path(__file__).parents[2]
@@ -72,7 +76,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.setenv("RAY_health_check_failure_threshold", "2")  # a node that is gone is missed at once
         patch.setenv("RAY_health_check_period_ms", "500")
         store = {"object_store_memory": 100_000_000, "include_dashboard": False}
-        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **store})
+        with socket.socket() as free:
+            free.bind(("", 0))
+            port = free.getsockname()[1]
+        head = {"num_cpus": 0, "ray_client_server_port": port, **store}
+        found = Cluster(initialize_head=True, head_node_args=head)
+        found.client = f"ray://127.0.0.1:{port}"  # for those who are no part of it
         for _ in range(2):
             found.add_node(num_cpus=1, memory=4_000_000_000, object_store_memory=100_000_000)
         yield found
@@ -243,6 +252,30 @@ def test_hyperband_goes_on_from_shorter_trainings_on_any_node(tmp_path: Path, st
     longer = [record for record in wild.records if record.axes["epochs"] == 3 and "resumed" in record.notes]
     assert longer  # from the rung below, whichever node has trained that
     assert not (wild.store.root / "work").exists()
+
+
+def test_a_runner_outside_of_the_cluster_reaches_it_as_a_client(tmp_path: Path, study: Path, cluster: Any) -> None:
+    study.write_text(STUDY.format(seeds=[0]).replace("epochs = 40", "epochs = 4") + "[stop]\nrungs = [2]\nkeep = 0.5\n")
+    calm = run(Study.load(study), tmp_path / "calm", executor="inline", threads=1)
+    log, wild = tmp_path / "log", Store(tmp_path / "wild" / "far")
+    assert start(study, tmp_path / "wild", cluster.client, log).wait(300) == 0, log.read_text()[-3000:]
+    (done,) = [record.trial for record in calm.records if record.status == "done"]
+    assert differences(calm.store, wild, done) == []
+    assert len(wild.names()) == 2
+
+
+def test_a_token_that_may_be_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Path) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.setenv(name, "set, so that it is put back")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(VaebenchError, match="set RAY_AUTH_TOKEN to what `ray get-auth-token` says"):
+        run(Study.load(study), tmp_path / "r", executor="ray", address="ray://127.0.0.1:1", retries=0)
+    assert "RAY_AUTH_MODE" not in os.environ
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with pytest.raises(VaebenchError, match=r"for this machine alone$"):
+        run(Study.load(study), tmp_path / "r", executor="ray", address="ray://127.0.0.1:1", retries=0)
+    assert os.environ["RAY_AUTH_MODE"] == "token"
 
 
 def test_no_room_is_said_before_anything_waits_for_ever() -> None:
