@@ -55,9 +55,10 @@ def headlines(answers: Sequence[Answer]) -> list[Headline]:
 
 
 def supporting(figures: Sequence[_Figure]) -> _Figure | None:
-    """Return the figure that stands beside the answer: the main metric against the latent size, else the first plot."""
+    """Return the figure beside the answer: what a search found, the main metric by latent size, or the first plot."""
     plots = [one for one in figures if not one.drawn.pictures]
-    return next((one for one in plots if one.drawn.key.startswith(f"{MAIN[0]}-latent-")), next(iter(plots), None))
+    wanted = [one for key in ("search-", f"{MAIN[0]}-latent-") for one in plots if one.drawn.key.startswith(key)]
+    return next(iter([*wanted, *plots]), None)
 
 
 def page(template: str, content: Mapping[str, Any]) -> str:

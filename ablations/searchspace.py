@@ -164,15 +164,16 @@ class Range:
         return math.floor(spanned + 1e-9) + 1
 
     def tidy(self, value: float) -> float:
-        """Return a number of a range without step with as few digits as tell it to a ten-thousandth of the range.
+        """Return a proposed number with as few digits as tell it to a ten-thousandth of the range, and within its ends.
 
-        Nobody wants to read, or type, the other twelve.
+        Nobody wants to read, or type, the other twelve digits; and on a logarithmic scale Keras Tuner may propose an
+        integer that is one above the largest. Where there is a step, all digits are wanted.
 
         >>> Range(1e-4, 1e-1, log=True).tidy(0.018553612598827974)
         0.01855
         """
         if self.whole or self.step is not None:
-            return value
+            return min(max(value, self.low), self.high)
         width = math.log(self.high / self.low) if self.log else self.high - self.low
         places = math.ceil(-math.log10(width / FINENESS / 0.5))  # after the point, or the first digit
         rounded = float(f"{value:.{max(places, 0)}e}") if self.log else round(value, places)

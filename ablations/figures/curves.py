@@ -40,6 +40,7 @@ _LOG_RATIO = 20.0
 _MOST_PANELS = 9
 _FACETED = 2
 _MOST_TICKS = 10
+_MOST_WEIGHTS = 8  # lines that can be told apart; of more, the best of all makes one
 
 
 def training_curves(grid: Grid, dataset: str, loaders: Loaders) -> Drawn | LeftOut:
@@ -131,13 +132,16 @@ def against_latent(grid: Grid, dataset: str, name: str) -> Drawn | LeftOut:
     panels_of, reduced = _facets(grid, known)
     weights = list(dict.fromkeys(value_text(one.axes.get("kl_weight")) for one in known))
     weights.sort(key=lambda text: (text == ABSENT, float(text) if text != ABSENT else 0.0))
+    tried, many = len(weights), len(weights) > _MOST_WEIGHTS
+    if many:
+        weights = [f"best of {tried}"]
     colours = palette([weight for weight in weights if weight != ABSENT]) | {ABSENT: GREY}
     markers = dict(zip(weights, MARKERS * (len(weights) // len(MARKERS) + 1), strict=False))
     with styled():
         figure, panels = new_figure(len(panels_of), size=(2.7, 2.5))
         for place, (axes, (head, choices)) in enumerate(zip(panels, panels_of.items(), strict=True)):
             for weight in weights:
-                line = [one for one in choices if value_text(one.axes.get("kl_weight")) == weight]
+                line = [one for one in choices if many or value_text(one.axes.get("kl_weight")) == weight]
                 _metric_line(axes, line, name, (colours[weight], markers[weight]))
             if name == "mse":
                 _floor_line(axes, known)
@@ -145,16 +149,17 @@ def against_latent(grid: Grid, dataset: str, name: str) -> Drawn | LeftOut:
             _latent_axis(axes, sizes)
             if place % 3 == 0:
                 axes.set_ylabel(what.heading)
-        handles = _weight_handles(weights, colours, markers, floor=name == "mse")
+        handles = _weight_handles(weights, colours, markers, floor=name == "mse", many=many)
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
     arrow = {"lower": "lower is better", "higher": "higher is better"}.get(what.better, "")
+    colour = f"each point takes the best of {tried} KL weights" if many else "a colour a KL weight"
     note = " Of the other settings, each point takes the one with the best mean." if reduced else ""
     floor = " The dashed line is a linear PCA with as many components: the floor." if name == "mse" else ""
     return Drawn(
         f"{name}-latent-{dataset}",
         title,
         f"{what.heading} on the test images{' (' + arrow + ')' if arrow else ''}; points are seeds, "
-        "lines go through their means, bars are 95 % t intervals over three or more seeds, a colour a KL weight."
+        f"lines go through their means, bars are 95 % t intervals over three or more seeds, {colour}."
         f"{floor}{note}",
         "; ".join(_best_at(grid, known, name, size) for size in sizes) + ".",
         figure,
@@ -213,7 +218,7 @@ def _latent_axis(axes: Axes, sizes: Sequence[int]) -> None:
 
 
 def _weight_handles(
-    weights: Sequence[str], colours: dict[str, str], markers: dict[str, str], *, floor: bool
+    weights: Sequence[str], colours: dict[str, str], markers: dict[str, str], *, floor: bool, many: bool
 ) -> list[Line2D]:
     handles = [
         Line2D(
@@ -221,7 +226,7 @@ def _weight_handles(
             [],
             color=colours[weight],
             marker=markers[weight],
-            label="no KL term" if weight == ABSENT else f"KL weight {weight}",
+            label="no KL term" if weight == ABSENT else f"KL weight: {weight}" if many else f"KL weight {weight}",
         )
         for weight in weights
     ]

@@ -481,3 +481,16 @@ def test_many_latent_sizes_take_no_more_room(study: ModuleType) -> None:
     (axes,) = against_latent(grid, "digits", "mse").figure.axes
     assert len(axes.get_xticks()) == 10
     assert [label.get_text() for label in axes.get_xticklabels()][:: len(axes.get_xticks()) - 1] == ["2", "25"]
+
+
+def test_more_weights_than_colours_are_one_line_of_the_best(study: ModuleType) -> None:
+    weights = tuple(10.0**-power for power in range(1, 11))
+    demo = study.demo(models=("conv",), latents=(2, 4), weights=weights, ssim_weights=(0.0,), seeds=(0,), broken=False)
+    grid = Grid.of(demo.records)
+    drawn = against_latent(grid, "digits", "mse")
+    (legend,) = drawn.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["KL weight: best of 10", "linear PCA"]
+    assert "each point takes the best of 10 KL weights" in drawn.caption
+    line = drawn.figure.axes[0].lines[0]
+    lowest = [min(one.mean("mse") for one in grid.configurations if one.latent_dim == size) for size in (2, 4)]
+    assert line.get_ydata().tolist() == pytest.approx(lowest)

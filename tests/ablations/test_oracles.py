@@ -53,6 +53,24 @@ def test_values_lie_in_their_ranges_and_are_of_their_types() -> None:
     assert abs(halves[0] - halves[1]) < 15  # as many below the geometric mean as above: it is logarithmic
 
 
+@pytest.mark.parametrize("tuner", ["random", "bayesian"])
+def test_an_integer_on_a_logarithmic_scale_stays_below_its_end(tuner: str) -> None:
+    spec = TuneSpec.parse({"tuner": tuner}, "tune")
+    of = Oracle(
+        spec,
+        {"latent_dim": (2, 64), "rate": (0.0, 1.0)},
+        {"latent_dim": Range(2, 64, log=True), "rate": Range(0.0, 1.0)},
+        9,
+    )
+    drawn = []
+    for number in range(25):
+        found = of.ask(number)
+        assert found is not None
+        drawn.append(found["latent_dim"])
+        of.tell(number, -float(found["latent_dim"]))  # the larger, the better: the tuner is drawn to the end
+    assert all(isinstance(size, int) and 2 <= size <= 64 for size in drawn), drawn
+
+
 def test_values_of_any_kind_come_back_as_they_were() -> None:
     axes = {"hidden_units": ([8], [16, 8]), "flag": (True, False), "mixed": (1, 0.5), "clip_norm": (1.0, None)}
     space = oracle("grid", axes=axes)

@@ -42,7 +42,8 @@ def test_four_digits_do_for_a_wide_range_and_steps_are_left_alone() -> None:
     assert Range(1e-4, 1e-1, log=True).tidy(0.018553612598827974) == 0.01855
     assert Range(0.5000001, 0.5000002).tidy(0.500000123456) == 0.50000012346
     assert Range(0.1, 0.7, 0.1).tidy(0.30000000000000004) == 0.30000000000000004
-    assert Range(2, 64).tidy(12345) == 12345
+    assert Range(2, 64).tidy(17) == 17
+    assert Range(2, 64, log=True).tidy(65) == 64
 
 
 @pytest.mark.parametrize(
