@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ablations.ledger import Ledger
 from ablations.records import Record
+from vae.checkpoint import flush
 from vae.environment import source_hash
 from vae.errors import VaebenchError
 
@@ -226,9 +227,9 @@ class Store:
             partial.mkdir(parents=True)
             yield Draft(partial)
             for path in partial.iterdir():
-                _flush(path)
+                flush(path)
             self._swap(partial, self.trials / trial)
-            _flush(self.trials)
+            flush(self.trials)
         except OSError as error:
             raise unwritable(self.root, error) from error
         finally:
@@ -291,13 +292,3 @@ class Store:
     def model(self, record: Record) -> Path:
         """Return where a trial's trained model lies."""
         return self.trials / record.trial / "model.keras"
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file or folder to disk, so that the rename can't come before the content."""
-    with contextlib.suppress(OSError):  # some systems don't flush folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

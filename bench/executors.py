@@ -205,17 +205,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results/reference/executors.md"), metavar="FILE")
     options = parser.parse_args(arguments)
     seconds = {
-        name: _alone(measure_seconds, name, options.trials, options.epochs, options.workers) for name in EXECUTORS
+        name: _in_new_process(measure_seconds, name, options.trials, options.epochs, options.workers)
+        for name in EXECUTORS
     }
-    added = {name: _alone(measure_added, name, options.trivial) for name in EXECUTORS}
-    page = _page(seconds, added, _alone(measure_alone, options.trivial), options)
+    added = {name: _in_new_process(measure_added, name, options.trivial) for name in EXECUTORS}
+    page = _page(seconds, added, _in_new_process(measure_alone, options.trivial), options)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(page, encoding="utf-8")
     sys.stdout.write(page)
     return 0
 
 
-def _alone(measure: Callable[..., Result], *arguments: Any) -> Result:
+def _in_new_process(measure: Callable[..., Result], *arguments: Any) -> Result:
     """Measure in a new process: `inline` computes where it is called, and would find what others left behind."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(measure, *arguments).result()

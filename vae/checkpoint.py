@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vae.errors import VaebenchError
 
-__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "place"]
+__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "flush", "place"]
 
 FORMAT = "vaebench checkpoint 1"
 SUFFIX, PARTIAL = ".checkpoint", ".partial-"
@@ -184,16 +184,21 @@ def _write(path: Path, content: bytes) -> None:
 
 def _tidy(folder: Path, kept: Sequence[Path]) -> None:
     """Make the rename last, then remove older checkpoints and what a killed process left half-written."""
-    with contextlib.suppress(OSError):  # some systems don't flush folders
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    flush(folder)
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             if (path.suffix == SUFFIX or path.name.startswith(PARTIAL)) and path not in kept:
                 path.unlink()
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file or folder to disk, so that a rename can't come before the content."""
+    with contextlib.suppress(OSError):  # some systems don't flush folders
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:
