@@ -166,14 +166,14 @@ def bench(session: nox.Session) -> None:
 def regress(session: nox.Session) -> None:
     """Say whether the working tree is slower than a commit: nox -s regress -- --base REV; --help tells the rest."""
     with_project(session)
-    session.run("python", "-m", "bench.regress", *session.posargs)
+    session.run("python", "-m", "bench.gate.regress", *session.posargs)
 
 
 @nox.session
 def history(session: nox.Session) -> None:
     """Plot every benchmark over the runs of `bench` and `regress`: results/bench/history.html."""
     with_project(session)
-    session.run("python", "-m", "bench.history", *session.posargs)
+    session.run("python", "-m", "bench.gate.history", *session.posargs)
 
 
 @nox.session
@@ -190,7 +190,7 @@ def peers(session: nox.Session) -> None:
 def overhead(session: nox.Session) -> None:
     """Measure what checkpoints, ledger and progress cost: nox -s overhead [-- OPTIONS]."""
     with_project(session)
-    session.run("python", "-m", "bench.overhead", *session.posargs)
+    session.run("python", "-m", "bench.measure.overhead", *session.posargs)
 
 
 @nox.session
@@ -198,37 +198,37 @@ def search(session: nox.Session) -> None:
     """Compare searches and rungs with random search and the whole grid; with -- --kills, kill searches and compare."""
     with_project(session, groups=("test",), extras=("tune",))
     if "--kills" in session.posargs:
-        session.run("pytest", "-k", "killed", "tests/ablations/test_tuning.py", env={"VAEBENCH_SEARCH_KILLS": "3"})
+        session.run("pytest", "-k", "killed", "tests/ablations/search/test_tune.py", env={"VAEBENCH_SEARCH_KILLS": "3"})
     else:
-        session.run("python", "-m", "bench.search", *session.posargs)
+        session.run("python", "-m", "bench.measure.search", *session.posargs)
 
 
 @nox.session
 def executors(session: nox.Session) -> None:
     """Measure what executors are worth and add, and write results/reference/executors.md."""
     with_project(session, extras=("ray",))
-    session.run("python", "-m", "bench.executors", *session.posargs)
+    session.run("python", "-m", "bench.measure.executors", *session.posargs)
 
 
 @nox.session
 def kernels(session: nox.Session) -> None:
     """Time training steps with and without each of our kernels: nox -s kernels [-- OPTIONS]."""
     with_project(session)
-    session.run("python", "-m", "bench.kernels", *session.posargs)
+    session.run("python", "-m", "bench.measure.kernels", *session.posargs)
 
 
 @nox.session
 def scaling(session: nox.Session) -> None:
     """Measure how plans and reports grow with the number of trials: nox -s scaling [-- OPTIONS]."""
     with_project(session)
-    session.run("python", "-m", "bench.scaling", *session.posargs)
+    session.run("python", "-m", "bench.measure.scaling", *session.posargs)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Simulate what the report's intervals and verdicts keep of what they promise: nox -s coverage [-- OPTIONS]."""
     with_project(session)
-    session.run("python", "-m", "bench.coverage", *session.posargs)
+    session.run("python", "-m", "bench.measure.coverage", *session.posargs)
 
 
 @nox.session

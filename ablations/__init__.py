@@ -8,13 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ablations.runner import Outcome, run
-    from ablations.store import Store
-    from ablations.study import Study, Trial
+    from ablations.records.store import Store
+    from ablations.runner.collect import Outcome
+    from ablations.runner.run import run
+    from ablations.study.study import Study
+    from ablations.study.trial import Trial
 
 __all__ = ["Outcome", "Store", "Study", "Trial", "run"]
 
-_HOMES = {"Outcome": "runner", "run": "runner", "Store": "store", "Study": "study", "Trial": "study"}
+_HOMES = {
+    "Outcome": "runner.collect",
+    "Store": "records.store",
+    "Study": "study.study",
+    "Trial": "study.trial",
+    "run": "runner.run",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command `vaebench`: its grammar and exit codes; what the commands do is in `ablations.commands`."""
+"""The command `vaebench`: its grammar and exit codes; what a command does is in its file in `ablations.commands`."""
 
 import argparse
 import math
@@ -10,7 +10,7 @@ from threading import current_thread, main_thread
 
 from rich.markup import escape
 
-from ablations.terminal import Terminal
+from ablations.text.terminal import Terminal
 from vae.errors import VaebenchError
 
 __all__ = ["main"]
@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     complain = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True).print
     try:
         # Only now: pandas and the rest take longer to import than --help may take.
-        commands = import_module("ablations.commands")
-        code: int = getattr(commands, options.command)(options, Terminal(highlight=False, emoji=False))
+        command = import_module(f"ablations.commands.{options.command}")
+        code: int = command.run(options, Terminal(highlight=False, emoji=False))
     except VaebenchError as error:
         complain(f"[bold red]vaebench:[/] {escape(str(error))}")
         return REFUSED
@@ -83,11 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="data sets: what was found where")
     actions = data.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="list data sets, counts, shapes, checksums, licences")
-    listing.set_defaults(command="data_list")
+    listing.set_defaults(command="data", action="list")
     check = actions.add_parser("check", help="read and verify every file of a data set")
     check.add_argument("name", metavar="NAME")
     check.add_argument("--path", help="folder or zip file, for image_folder and celeba")
-    check.set_defaults(command="data_check")
+    check.set_defaults(command="data", action="check")
     return parser
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from ablations.records import Record
-from ablations.report import Source
+from ablations.records.record import Record
+from ablations.records.status import Status
+from ablations.report.report import Source
 from vae.latent import interpolate, plane, traverse
 from vae.nearest import nearest_images
 
@@ -142,7 +143,7 @@ def _trial(made: Demo, axes: Mapping[str, Any], data: tuple[np.ndarray, np.ndarr
             trial=trial,
             digest=digest,
             axes=dict(axes),
-            status="done",
+            status=Status.DONE,
             spec={"data": {"name": axes["dataset"]}, "model": {"name": model, "latent_dim": latent}},
             metrics={
                 "mse": mse,

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ablations.store import Store
+from ablations.records.store import Store
 
 __all__ = ["differences"]
 

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae.errors import VaebenchError
+from vae.files import flush
 
-__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "flush", "place"]
+__all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "place"]
 
 FORMAT = "vaebench checkpoint 1"
 SUFFIX, PARTIAL = ".checkpoint", ".partial-"
@@ -189,16 +190,6 @@ def _tidy(folder: Path, kept: Sequence[Path]) -> None:
         for path in folder.iterdir():
             if (path.suffix == SUFFIX or path.name.startswith(PARTIAL)) and path not in kept:
                 path.unlink()
-
-
-def flush(path: Path) -> None:
-    """Have the system write a file or folder to disk, so that a rename can't come before the content."""
-    with contextlib.suppress(OSError):  # some systems don't flush folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import subprocess
 import sys
 from functools import cache
 from importlib import metadata
@@ -15,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from vae.gpus import visible
 
-__all__ = ["configure", "describe", "peak_rss_mb", "reset_peak_rss", "source_hash"]
+__all__ = ["configure", "describe", "git_commit", "peak_rss_mb", "reset_peak_rss", "source_hash"]
 
 PACKAGES = ("vaebench", "keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn", "scikit-image")
 
@@ -127,3 +128,20 @@ def peak_rss_mb() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def git_commit() -> str | None:
+    """Return the commit of the code, with a plus sign where files were changed since; None outside of git."""
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

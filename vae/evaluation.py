@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.cache import read_arrays, write_arrays
 from vae.datasets import Data, as_float, load
-from vae.datasets._cache import read_arrays, write_arrays
 from vae.errors import DivergedError
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve

@@ -1,6 +1,6 @@
 """What a traced training step holds as constants: runs that agree in it can share one traced model."""
 
-from vae._frozen import canonical_json
+from vae.parts import canonical_json
 from vae.spec import RunSpec
 
 __all__ = ["graph_key"]

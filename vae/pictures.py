@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.cache import read_arrays, write_arrays
 from vae.datasets import Data
-from vae.datasets._cache import read_arrays, write_arrays
 from vae.latent import Walk, interpolate, plane, traverse
 from vae.metrics import Outcome
 from vae.metrics.latent import kl_per_dimension

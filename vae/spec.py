@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from vae._frozen import Frozen, Part, canonical_json, canonical_object
 from vae.datasets import RANGES, DataSpec
 from vae.errors import SpecError
 from vae.networks import NETWORKS, Network
+from vae.parts import Frozen, Part, canonical_json, canonical_object
 from vae.terms import TERMS, Term
 
 __all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]

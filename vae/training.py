@@ -13,13 +13,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vae._frozen import canonical_json
 from vae.batches import Batches
 from vae.checkpoint import Checkpoints, State
 from vae.datasets import Data, as_float, load
 from vae.environment import describe, source_hash
 from vae.errors import DivergedError
 from vae.model import VAE
+from vae.parts import canonical_json
 from vae.reuse import Models, build
 from vae.spec import RunSpec
 

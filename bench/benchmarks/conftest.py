@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench._saved import SAVED, machine_key
+from bench.gate.saved import SAVED, machine_key
 from vae.environment import describe
 
 DEFAULT_STORAGE = "file://./.benchmarks"  # pytest-benchmark's own

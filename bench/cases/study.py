@@ -17,7 +17,7 @@ LATENTS, WEIGHTS, SEEDS = 100, (1e-4, 5e-4, 1e-3, 1e-2), (0, 1)
 @case("plan", "study")
 def _plan(small: bool) -> Work:
     """Load a study of 800 trials (the gate: 80): every one is validated, named and digested."""
-    from ablations.study import Study
+    from ablations.study.study import Study
 
     latents = list(range(1, 1 + LATENTS // (10 if small else 1)))
     axes = {"latent_dim": latents, "kl_weight": list(WEIGHTS), "seed": list(SEEDS)}
@@ -31,8 +31,8 @@ def _plan(small: bool) -> Work:
 @case("plan-done", "study")
 def _plan_done(small: bool) -> Work:
     """Look what is done of a study of 80 trials (the gate: 8), all of which are."""
-    from ablations.runner import make_plan
-    from ablations.study import Study
+    from ablations.runner.plan import make_plan
+    from ablations.study.study import Study
 
     axes = {"latent_dim": list(range(1, 3 if small else 21)), "kl_weight": list(WEIGHTS)}
     study = Study.from_dict({"name": "done", "axes": axes})
@@ -51,7 +51,7 @@ def _folder() -> Path:
 
 def _stored(folder: Path) -> tuple[Any, Any, Any]:
     """Return a store in the folder, and a record with its arrays."""
-    from ablations.store import Store
+    from ablations.records.store import Store
     from bench import synthetic
 
     demo = synthetic.demo(models=("conv",), latents=(16,), weights=(1e-4,), ssim_weights=(0.0,), seeds=(0,))
@@ -99,7 +99,7 @@ def _records(trials: int) -> Any:
 @case("table", "report")
 def _table(small: bool) -> Work:
     """Make the table of 400 trials (the gate: 16) and its summary over seeds."""
-    from ablations.tables import summary, table
+    from ablations.records.tables import summary, table
 
     demo = _records(16 if small else 400)
 
@@ -113,8 +113,9 @@ def _table(small: bool) -> Work:
 @case("printed", "report")
 def _printed(small: bool) -> Work:
     """Make the report's tables of 400 trials (the gate: 16): a row a configuration, and a row a trial."""
-    from ablations.configurations import Grid
-    from ablations.sections import summary_tables, trial_table
+    from ablations.analysis.grid import Grid
+    from ablations.report.tables.summary import summary_tables
+    from ablations.report.tables.trials import trial_table
 
     records = _records(16 if small else 400).records
 
@@ -128,7 +129,7 @@ def _printed(small: bool) -> Work:
 @case("report", "report", gate=False)
 def _report(small: bool) -> Work:
     """Draw and render the HTML report of 48 trials (small: 8), embedding by PCA."""
-    from ablations.report import render
+    from ablations.report.report import render
 
     demo = _records(8 if small else 48)
     folder = _folder()
@@ -144,8 +145,8 @@ def _report(small: bool) -> Work:
 @case("answers", "report", gate=False)
 def _answers(small: bool) -> Work:
     """Compare the configurations of 400 trials (small: 16) and put the outcome into words."""
-    from ablations.configurations import Grid
-    from ablations.wording import answer
+    from ablations.analysis.grid import Grid
+    from ablations.report.findings.best import answer
 
     demo = _records(16 if small else 400)
     return Work(lambda: answer(Grid.of(demo.records), {"ssim_weight": 0.0}), {"trials": len(demo.records)})

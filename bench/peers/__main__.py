@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ablations.runner import git_commit
-from bench import peak as peaks
+from bench.measure import peak as peaks
 from bench.peers import report
 from bench.peers._contract import Task
 from bench.peers._environments import Environment, prepare
 from bench.peers._runs import CONTESTANTS, Run, perform, schedule
 from vae.datasets import DataSpec, load
-from vae.environment import describe
+from vae.environment import describe, git_commit
 
 __all__ = ["main"]
 

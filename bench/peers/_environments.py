@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablations.formatting import shorten
+from ablations.text.numbers import shorten
 
 __all__ = ["PYTHAE", "Environment", "prepare"]
 

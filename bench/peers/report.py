@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import Any
 
-from ablations.figures._style import MARKERS, log_scale, new_figure, palette, styled
-from bench import peak as peaks
+from ablations.report.style import MARKERS, log_scale, new_figure, palette, styled
+from bench.measure import peak as peaks
 from bench.peers._runs import CONTESTANTS, Run
 
 __all__ = ["AIMS", "levels", "plot", "ratios", "rows", "seconds_to_level", "settled", "write"]

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import tomli_w
 
-from ablations.records import Record
-from ablations.store import Store
-from ablations.study import Study
+from ablations.records.record import Record
+from ablations.records.status import Status
+from ablations.records.store import Store
+from ablations.study.study import Study
 from bench.peers._contract import Result, Task, Trial
 from vae.datasets import DataSpec, as_float
 from vae.errors import DataError, VaebenchError
@@ -81,7 +82,7 @@ def translate(task: Task) -> Result:
     threads = 1
     for latent_dim, seed in task.trials():
         record = records.get((latent_dim, seed))
-        if record is None or record.status != "done":
+        if record is None or record.status != Status.DONE:
             reason = "it was not run" if record is None else f"{record.status}: {record.reason}"
             raise VaebenchError(f"the trial with {latent_dim} latent dimensions and seed {seed} is missing: {reason}")
         if record.data["checksum"] != task.checksum():

@@ -9,11 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from ablations.executors import EXECUTORS, Event, Executor, Job
-from ablations.executors._base import failed
-from ablations.records import PAUSED
-from ablations.report import Rendered, render
-from ablations.store import Store
+from ablations.records.status import Status
+from ablations.records.store import Store
+from ablations.report.report import Rendered, render
+from ablations.runner.executors import EXECUTORS, Executor
+from ablations.runner.job import Event, Job
+from ablations.runner.trial import failed
 from bench import synthetic
 from vae.spec import RunSpec
 
@@ -81,11 +82,11 @@ class Echo(Executor):
 
     def _perform(self, job: Job) -> object:
         spec = job.trial.spec
-        record = failed(job, "done", "")
+        record = failed(job, Status.DONE, "")
         if type(self).broken(spec):
-            record = replace(record, status="diverged", reason="loss not finite")
+            record = replace(record, status=Status.DIVERGED, reason="loss not finite")
         elif job.last_epoch < spec.train.epochs:
-            record = replace(record, status=PAUSED, reason="it waits")
+            record = replace(record, status=Status.PAUSED, reason="it waits")
         else:
             sse = self.error(spec, spec.train.epochs)
             record = replace(

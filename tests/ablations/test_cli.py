@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ablations.cli import main
-from ablations.lease import hold
-from ablations.store import Store
+from ablations.records.lease import hold
+from ablations.records.store import Store
 
 GOOD = """
 [fixed]

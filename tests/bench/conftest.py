@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ["vae/registry.py", "vae/errors.py", "bench/__init__.py", "bench/_case.py", "bench/_worker.py"]
-NEEDED += ["bench/cases/__init__.py"]
+NEEDED = ["vae/registry.py", "vae/errors.py", "bench/__init__.py", "bench/_case.py"]
+NEEDED += ["bench/cases/__init__.py", "bench/gate/__init__.py", "bench/gate/_worker.py"]
 
 ENVIRONMENT = """
 def describe(threads):
@@ -64,7 +64,7 @@ def clone(tmp_path: Path) -> Path:
     root = tmp_path / "clone"
     files = {name: (ROOT / name).read_text(encoding="utf-8") for name in NEEDED}
     files |= {"vae/__init__.py": "", "vae/environment.py": ENVIRONMENT, "bench/cases/work.py": CASES}
-    files |= {"bench/counters.py": COUNTERS}
+    files |= {"bench/gate/counters.py": COUNTERS}
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")

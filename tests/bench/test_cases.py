@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import counters
 from bench.cases import CASES
-from bench.verdict import exact
+from bench.gate import counters
+from bench.gate.verdict import exact
 from vae.metrics import METRICS
 
 TIMED = Path(__file__).parents[2] / "bench" / "benchmarks" / "test_cases.py"

@@ -18,9 +18,9 @@ import tomli_w
 from PIL import Image
 from playwright.sync_api import Browser
 
-from ablations.characters import visible
 from ablations.cli import main
-from ablations.store import Store
+from ablations.records.store import Store
+from ablations.text.characters import visible
 
 # A slash and a NUL are all that a folder's name cannot hold.
 CLASSES = (

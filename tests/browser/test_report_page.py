@@ -13,7 +13,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
-from ablations.report import Rendered
+from ablations.report.report import Rendered
 from bench.synthetic import Demo
 
 WIDE_THINGS = """() => Array.from(document.querySelectorAll("body *"))

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 from comparison import differences
 
-from ablations.store import Store
-from ablations.study import Study
+from ablations.records.store import Store
+from ablations.study.study import Study
 
 KILLS = int(os.environ.get("VAEBENCH_CHAOS_KILLS", "4"))  # even: the last falls on a runner
 TRIALS = int(os.environ.get("VAEBENCH_CHAOS_TRIALS", "4"))
@@ -59,7 +59,7 @@ def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
 def workers(runner: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
         children = psutil.Process(runner.pid).children()
-        return [child for child in children if "ablations.executors._worker" in child.cmdline()]
+        return [child for child in children if "ablations.runner.executors._worker" in child.cmdline()]
     except psutil.NoSuchProcess:
         return []
 

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from ablations.cli import main
-from ablations.store import Store
-from ablations.tables import write_atomically
+from ablations.records.store import Store
+from vae.files import write_atomically
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 WRITE = "VAEBENCH_WRITE_FAULTS"
@@ -91,7 +91,7 @@ def command(*words: str, inline: bool = True) -> Told:
 def settle(patch: pytest.MonkeyPatch) -> None:
     """Have lines printed whole, and leave the drawing of figures to its own tests."""
     patch.setenv("COLUMNS", "500")
-    patch.setattr("ablations.report.draw", lambda *_, **__: ())
+    patch.setattr("ablations.report.report.draw", lambda *_, **__: ())
 
 
 def write_study(axes: str = "latent_dim = [2, 3]", more: str = "", epochs: int = 1) -> None:

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 from catalogue import Told, begin, command, kept, photos, png, write_study
 
-from ablations.figures import draw
-from ablations.store import Store
-from ablations.study import Study
+from ablations.records.store import Store
+from ablations.report.figures import draw
+from ablations.study.study import Study
 from vae.datasets import DATASETS
 
 Fault = Callable[[Told, str, str], None]
@@ -172,7 +172,7 @@ NAMES = (
     "input", "class folders named with HTML, LaTeX, a line break, emoji, right-to-left text, 255 letters"
 )
 def test_classes_of_any_name(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablations.report.draw", draw)  # the figures print the names too
+    monkeypatch.setattr("ablations.report.report.draw", draw)  # the figures print the names too
     told, store = _trained((*NAMES, "x" * 255))
     (record,) = map(store.read, store.names())
     assert record is not None

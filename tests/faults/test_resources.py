@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from catalogue import Told, begin, command, kept, photos, settle, write_study
 
-from ablations.store import Draft, Store
+from ablations.records.store import Draft, Store
 from vae import checkpoint, evaluation, training
 
 Fault = Callable[[Told, str, str], None]
@@ -68,8 +68,12 @@ def _full_for(start: str, whole: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param("tables", marks=pytest.mark.fault("resources", "the disk is full as the tables are written")),
-        pytest.param("report", marks=pytest.mark.fault("resources", "the disk is full as the report is written")),
+        pytest.param(
+            "records.tables", marks=pytest.mark.fault("resources", "the disk is full as the tables are written")
+        ),
+        pytest.param(
+            "report.report", marks=pytest.mark.fault("resources", "the disk is full as the report is written")
+        ),
     ],
 )
 def test_no_room_for_tables_or_report(

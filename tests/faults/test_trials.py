@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 from catalogue import Told, begin, command, kept, settle, write_study
 
-from ablations.lease import hold
-from ablations.store import Store
+from ablations.records.lease import hold
+from ablations.records.store import Store
 from vae import training
 
 ROOT = Path(__file__).parents[2]

@@ -19,15 +19,17 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from nasty import NASTY, nasty
 
-from ablations import latex, report
-from ablations.characters import visible
-from ablations.configurations import Grid
-from ablations.figures import Drawn, LeftOut, Loaders
-from ablations.formatting import ABSENT, clean, shorten
-from ablations.records import Record
-from ablations.study import Study, Trial, slug
-from ablations.tables import csv_text, summary, table
-from ablations.terminal import Terminal
+from ablations.analysis.grid import Grid
+from ablations.records.files import csv_text
+from ablations.records.record import Record
+from ablations.records.tables import summary, table
+from ablations.report import latex, report
+from ablations.report.figures import Drawn, LeftOut, Loaders
+from ablations.study.study import Study
+from ablations.study.trial import Trial, slug
+from ablations.text.characters import visible
+from ablations.text.numbers import ABSENT, clean, shorten
+from ablations.text.terminal import Terminal
 from bench import synthetic
 from vae.spec import RunSpec
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from nasty import nasty
 
 from ablations.cli import main
-from ablations.settings import known_settings
-from ablations.study import Study
-from ablations.studyfile import MOST_ROWS, builtin_studies
+from ablations.study.file import MOST_ROWS, builtin_studies
+from ablations.study.settings import known_settings
+from ablations.study.study import Study
 from vae.datasets import load
 from vae.errors import DataError, SpecError, VaebenchError
 from vae.spec import DataSpec, RunSpec

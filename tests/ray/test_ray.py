@@ -25,14 +25,15 @@ from comparison import differences
 
 from ablations import Study, run
 from ablations.cli import main
-from ablations.executors import Event, Job, Resources
-from ablations.executors import ray as driver
-from ablations.executors._base import live, perform
-from ablations.executors._cluster import explain, needs, room
-from ablations.executors._remote import Mailbox, Message
-from ablations.searched import read_search
-from ablations.store import Store
-from ablations.tuning import tune
+from ablations.records.store import Store
+from ablations.runner.executors import ray as driver
+from ablations.runner.executors._base import live
+from ablations.runner.executors._cluster import explain, needs, room
+from ablations.runner.executors._remote import Mailbox, Message
+from ablations.runner.job import Event, Job, Resources
+from ablations.runner.trial import perform
+from ablations.search.found import read_search
+from ablations.search.tune import tune
 from vae.checkpoint import fetch, place
 from vae.datasets import load
 from vae.errors import SpecError, VaebenchError

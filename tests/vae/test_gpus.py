@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ablations.executors import _seats
-from ablations.executors._seats import seats
+from ablations.runner.executors import _seats
+from ablations.runner.executors._seats import seats
 from vae import environment, gpus
 from vae.errors import SpecError
 

@@ -1,86 +1,63 @@
-"""The contract of a data set, and the one place of scaling."""
+"""Which images a run is about, and the contract of a data set."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
-from vae.datasets._spec import DATASETS, RANGES, DataSpec
-from vae.errors import SpecError, unknown_name
+from vae.datasets._arrays import SMALLEST_SIDE, Opened
+from vae.parts import Part, canonical_json
+from vae.registry import Registry
 
-__all__ = ["DATASETS", "Data", "Dataset", "Decoded", "Opened", "Split", "as_float"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images (n, height, width, channels) uint8 and their labels (n,) int64, or None where there are none."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None = None
+__all__ = ["DATASETS", "DataSpec", "Dataset"]
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """All images of a data set, before any limit; labels index `class_names`."""
-
-    train: Split
-    test: Split
-    class_names: tuple[str, ...] = ()
+DATASETS: Registry[type["Dataset"]] = Registry("data set", "vae.datasets")
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A data set found and identified, its images not decoded yet.
+class DataSpec(Part):
+    """Which images, how many, of what size, in what range.
 
     Attributes:
-        where: the place, for people.
-        content: SHA-256 (hex) of the source's content, the same wherever it lies.
-        decode: reads all images; called at most once.
-        settings: what else the pixels depend on (JSON values), such as the fraction and seed of a split.
-        counts: (train, test) images, where that is known before decoding.
-        shape: (height, width, channels), where that is known before decoding.
-        cached: whether decoding is slow enough to keep its outcome on disk.
+        name: an entry of `vae.datasets.DATASETS`.
+        limit: at most so many training images, class-balanced and deterministic; all without it.
+        test_limit: the same for the test images.
+        path: the folder or zip file, for `image_folder` and `celeba`.
+        size: (height, width) in pixels to resize to; images that differ in size get the commonest without it.
+        range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
+        test_fraction: share of the images held out where the data set has no official split.
+        split_seed: seed of that split.
     """
 
-    where: str
-    content: str
-    decode: Callable[[], Decoded]
-    settings: Mapping[str, object] = field(default_factory=dict)
-    counts: tuple[int, int] | None = None
-    shape: tuple[int, int, int] | None = None
-    cached: bool = True
+    name: str = "digits"
+    limit: int | None = Field(None, ge=2)
+    test_limit: int | None = Field(None, ge=2)
+    path: str | None = None
+    size: tuple[int, int] | None = None
+    range: Literal["unit", "symmetric"] = "unit"
+    test_fraction: float = Field(0.3, gt=0, lt=1)
+    split_seed: int = Field(42, ge=0, lt=2**32)
 
+    @cached_property
+    def identity(self) -> str:
+        """The canonical JSON of the settings but the path: where the data lies plays no part, only what it is."""
+        settings = self.settings()
+        del settings["path"]
+        return canonical_json(settings)
 
-@dataclass(frozen=True)
-class Data:
-    """A loaded data set: official or deterministic split, limits applied.
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        DATASETS[name]
+        return name
 
-    Attributes:
-        name: its name in `DATASETS`.
-        train: training images and labels; the arrays may be read-only maps of a file that processes share.
-        test: test images and labels.
-        class_names: the name of each label; empty where there are no labels.
-        checksum: SHA-256 (hex) of the content and of every setting that changes these pixels.
-        licence: the terms of use.
-        source: whom to cite.
-    """
-
-    name: str
-    train: Split
-    test: Split
-    class_names: tuple[str, ...]
-    checksum: str
-    licence: str
-    source: str
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of one image."""
-        height, width, channels = self.train.images.shape[1:]
-        return int(height), int(width), int(channels)
+    @field_validator("size")
+    @classmethod
+    def _large_enough(cls, size: tuple[int, int] | None) -> tuple[int, int] | None:
+        if size is not None and min(size) < SMALLEST_SIDE:
+            raise ValueError(f"got {size}, but height and width must be at least {SMALLEST_SIDE} pixels")
+        return size
 
 
 class Dataset(ABC):
@@ -130,30 +107,3 @@ class Dataset(ABC):
         if decoded.class_names:
             lines.append(f"{len(decoded.class_names)} classes: {', '.join(decoded.class_names)}")
         return lines
-
-
-def as_float(images: NDArray[np.uint8], range: str = "unit") -> NDArray[np.float32]:  # noqa: A002 - the setting's name
-    """Scale pixels: low + (high - low) * x / 255, for (low, high) of `RANGES`.
-
-    >>> as_float(np.array([0, 255], np.uint8), "symmetric").tolist()
-    [-1.0, 1.0]
-
-    Args:
-        images: any shape, uint8.
-        range: `unit` for [0, 1], `symmetric` for [-1, 1].
-
-    Raises:
-        SpecError: the range is not known, or the images are not uint8.
-    """
-    if range not in RANGES:
-        raise SpecError(unknown_name("range", range, RANGES))
-    if images.dtype != np.uint8:
-        raise SpecError(
-            f"got {images.dtype} images, but only uint8 pixels (0 to 255) are scaled: they may be scaled yet"
-        )
-    low, high = RANGES[range]
-    scaled = np.divide(images, np.float32(255), dtype=np.float32)
-    if (low, high) != (0.0, 1.0):
-        scaled *= np.float32(high - low)
-        scaled += np.float32(low)
-    return scaled

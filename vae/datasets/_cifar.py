@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vae.datasets._base import Decoded, Split
+from vae.datasets._arrays import Decoded, Split
 from vae.datasets._official import Official
 from vae.datasets._parse import parse_batch
 

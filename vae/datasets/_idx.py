@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vae.datasets._base import Decoded, Split
+from vae.datasets._arrays import Decoded, Split
 from vae.datasets._official import Official
 from vae.datasets._parse import format_idx, parse_idx
 from vae.errors import DataError

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vae._frozen import canonical_json
-from vae.datasets._base import DATASETS, Data, Dataset, Decoded, Opened, Split
-from vae.datasets._cache import read_arrays, write_arrays
+from vae.cache import read_arrays, write_arrays
+from vae.datasets._arrays import SMALLEST_SIDE, Data, Decoded, Opened, Split
+from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import resize_images
 from vae.datasets._select import subset_indices
-from vae.datasets._spec import SMALLEST_SIDE, DataSpec
 from vae.errors import DataError, SpecError
+from vae.parts import canonical_json
 
 __all__ = ["entry_for", "fingerprint", "fingerprint_of", "load"]
 

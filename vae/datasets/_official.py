@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from vae.datasets._base import DATASETS, Dataset, Decoded, Opened
-from vae.datasets._cache import Ledger
+from vae.cache import Ledger
+from vae.datasets._arrays import Decoded, Opened
+from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._download import download as fetch
 from vae.datasets._places import Place, is_file, is_folder, places
-from vae.datasets._spec import DataSpec
 from vae.datasets._trees import digest_of
 from vae.errors import DataError
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from vae.datasets._base import DATASETS
+from vae.datasets._base import DATASETS, DataSpec
 from vae.datasets._load import entry_for, fingerprint_of
-from vae.datasets._spec import DataSpec
 from vae.errors import DataError, SpecError
 
 __all__ = ["Facts", "check", "survey"]

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from vae._frozen import canonical_json
-from vae.datasets._cache import Ledger
+from vae.cache import Ledger
 from vae.datasets._places import is_file, is_folder
 from vae.errors import DataError
+from vae.parts import canonical_json
 
 __all__ = ["EXTENSIONS", "SPLITS", "Tree", "content_digest", "digest_of", "open_tree"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
+from vae.datasets._arrays import Decoded, Opened, Split
+from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import Rules, read_images
 from vae.datasets._places import given, is_file, is_folder
 from vae.datasets._select import split_indices
-from vae.datasets._spec import DataSpec
 from vae.datasets._trees import Tree, content_digest, open_tree
 from vae.errors import DataError
 

@@ -6,11 +6,11 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
-from vae.datasets._cache import read_arrays, write_arrays
+from vae.cache import read_arrays, write_arrays
+from vae.datasets._arrays import Decoded, Opened, Split
+from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._official import sha256
 from vae.datasets._select import split_indices
-from vae.datasets._spec import DataSpec
 
 __all__ = ["Digits"]
 

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets._base import DATASETS, Dataset, Decoded, Opened, Split
+from vae.datasets._arrays import Decoded, Opened, Split
+from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import Rules, read_images
 from vae.datasets._places import given
 from vae.datasets._select import split_indices
-from vae.datasets._spec import DataSpec
 from vae.datasets._trees import SPLITS, Tree, content_digest, open_tree
 from vae.errors import DataError
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from vae._frozen import Part
 from vae.layers import Dense, Layer, Shape
+from vae.parts import Part
 from vae.registry import Registry
 
 __all__ = ["NETWORKS", "Cost", "Network"]

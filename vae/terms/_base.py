@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from vae._frozen import Part
+from vae.parts import Part
 from vae.registry import Registry
 
 __all__ = ["TERMS", "Outputs", "Term"]

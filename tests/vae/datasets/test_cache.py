@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
+from vae.cache import Ledger, cache_folder, read_arrays, write_arrays
 from vae.datasets import _load as loading
 from vae.datasets import digits, load
-from vae.datasets._cache import Ledger, cache_folder, read_arrays, write_arrays
 from vae.spec import DataSpec
 
 ARRAYS = {"a": np.arange(600, dtype=np.uint8).reshape(10, 60), "b": np.arange(10)}

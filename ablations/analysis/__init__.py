@@ -1,0 +1,1 @@
+"""Numbers from records: configurations, pairs, effects, changes."""

@@ -1,0 +1,1 @@
+"""What each command of `vaebench` does: one file a command, called like it."""

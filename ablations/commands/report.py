@@ -1,0 +1,21 @@
+"""`vaebench report`: tables and report again, from the records."""
+
+from argparse import Namespace
+
+from rich.console import Console
+
+from ablations.commands._shared import finish, running_now, study_of
+from ablations.records.store import Store, writing
+from ablations.runner.collect import collect
+from ablations.search.log import recorded_plan
+
+__all__ = ["run"]
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Write tables and report again from the records."""
+    study = study_of(options.folder)
+    store = Store(options.folder)
+    with writing(store.root):
+        outcome = collect(store, recorded_plan(study, store), running=running_now(store))
+    return finish(study, outcome, options, console)

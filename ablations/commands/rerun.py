@@ -1,0 +1,48 @@
+"""`vaebench rerun`: a finished trial trained again, and compared."""
+
+from argparse import Namespace
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ablations.commands._shared import DONE, FAILED
+from ablations.records.record import Record
+from ablations.records.status import Status
+from ablations.records.store import Store
+from ablations.runner.trial import repeat
+from vae.environment import source_hash
+from vae.errors import SpecError
+
+__all__ = ["run"]
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Train a finished trial again, beside it, and say whether the numbers agree."""
+    record = Store.of_trial(options.folder)
+    if record is None or record.status != Status.DONE:
+        raise SpecError(
+            f"{options.folder} holds no finished trial. Expected a folder such as results/quick/trials/NAME"
+        )
+    threads = int(record.environment["threads"])
+    console.print(f"training {escape(record.trial)} again with {threads} threads ...")
+    again = repeat(record, threads)
+    table = Table("metric", "recorded", "now", "")
+    differ = 0
+    for name, before in record.metrics.items():
+        now = again.get(name)
+        same = before == now
+        differ += not same
+        table.add_row(name, str(before), str(now), "equal" if same else "differs")
+    console.print(table)
+    if differ:
+        console.print(f"{differ} of {len(record.metrics)} numbers differ. Recorded with {_made_by(record)}")
+        return FAILED
+    console.print(f"all {len(record.metrics)} numbers are equal to the last bit")
+    return DONE
+
+
+def _made_by(record: Record) -> str:
+    packages = " ".join(f"{name} {version}" for name, version in record.environment["packages"].items())
+    code = "" if record.code.get("vae") == source_hash() else "; vae's code has changed since"
+    return escape(f"{record.environment['processor']}, {packages}{code}")

@@ -1,0 +1,73 @@
+"""Formats of files: logs of one JSON object a line, append-only, torn lines passed over; CSV that runs nowhere."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations.text.characters import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["append", "csv_text", "lines"]
+
+
+def append(path: Path, line: Mapping[str, Any]) -> None:
+    """Write one line at the end of the file and have the system put it on the disk."""
+    # One write of a whole line to a file opened for appending: two processes' lines don't mix. A line that a crash
+    # cut short is ended first, so that it takes no other along.
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            torn = file.read(1) != b"\n"
+        else:
+            torn = False
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        file.write((b"\n" if torn else b"") + text.encode("utf-8", "backslashreplace"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines that are whole; none where there is no file."""
+    if not path.is_file():
+        return
+    # Not splitlines, which takes more signs for an end of line than a name may hold.
+    for text in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            yield line
+
+
+# What makes a spreadsheet run a cell: at its beginning, or after a character at which another country's settings, or
+# a reader that ignores quotes, would begin a new cell.
+_FORMULA = re.compile(r"(\A|[;\t\n])(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|\A[\t\n])")
+
+
+def csv_text(frame: "pd.DataFrame") -> str:
+    """Return a table as CSV with all digits of its numbers.
+
+    In a text cell or heading that a spreadsheet would take for a formula, an apostrophe comes before it. Control
+    characters are spelt as their code points, and line ends are line feeds.
+    """
+    import pandas as pd
+
+    safe = frame.copy()
+    for name in safe.columns:
+        if not (pd.api.types.is_numeric_dtype(safe[name]) or pd.api.types.is_bool_dtype(safe[name])):
+            safe[name] = pd.Series([_defused(cell) for cell in safe[name]], index=safe.index, dtype=object)
+    safe.columns = pd.Index([_defused(name) for name in safe.columns])
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def _defused(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    return _FORMULA.sub(r"\1'", visible(cell, lines=True))  # a bare CR is not quoted, and would end the row for readers

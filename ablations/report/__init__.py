@@ -1,0 +1,1 @@
+"""What is shown, made from records alone: figures, findings, tables, page and paper."""

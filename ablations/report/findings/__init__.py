@@ -1,0 +1,1 @@
+"""The study's question answered in words: a rule a file."""

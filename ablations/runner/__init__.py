@@ -1,0 +1,1 @@
+"""Trials run: planned, performed, tried again, collected."""

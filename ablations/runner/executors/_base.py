@@ -1,0 +1,101 @@
+"""The contract of an executor, and the one function that performs a trial."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ablations.runner.job import Event, Job, Resources
+from vae.registry import Registry
+
+__all__ = ["EXECUTORS", "Executor", "live"]
+
+T = TypeVar("T")
+
+
+class Executor(ABC):
+    """Performs jobs, in any order, and yields what happens; never raises because of a trial.
+
+    Args:
+        workers: trials at a time; 0 for as many as there is room for, where the executor can tell.
+        threads: threads a worker may compute with.
+        timeout: seconds after which a trial is stopped, whatever it does; None for never.
+        resources: what else a trial needs.
+    """
+
+    def __init__(
+        self, workers: int, threads: int, timeout: float | None = None, resources: Resources | None = None
+    ) -> None:
+        """Remember the sizes; nothing is started yet."""
+        self.workers, self.threads, self.timeout = workers, threads, timeout
+        self.resources = resources or Resources()
+
+    def check(self) -> None:  # noqa: B027 - most need nothing
+        """Look whether this executor can work here, before anything is done.
+
+        Raises:
+            SpecError: it can't; the message says what is missing and how to get it.
+        """
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield events until all jobs are finished; closing the iterator stops all work."""
+
+    def __enter__(self) -> Self:
+        """Keep what the first `run` starts for those that follow in the block."""
+        return self
+
+    def __exit__(  # noqa: B027 - see its docstring
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what was kept: by default nothing is."""
+
+
+EXECUTORS: Registry[type[Executor]] = Registry("executor", "ablations.runner.executors")
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of a thread's work."""
+
+    error: BaseException | None
+
+
+def live(name: str, work: Callable[[Callable[[T], None]], None], beat: float = 0.0) -> Iterator[list[T]]:
+    """Yield what `work` tells while it works; a generator can't yield from inside a callback, so it has a thread.
+
+    Args:
+        name: of the thread.
+        work: is given the function to tell by; what it raises is raised here.
+        beat: seconds of which all is yielded together, be it nothing; 0 for each thing by itself, as it is told.
+    """
+    told: SimpleQueue[T | _End] = SimpleQueue()
+
+    def run() -> None:
+        error = None
+        try:
+            work(told.put)
+        except BaseException as raised:  # noqa: BLE001 - raised again where the items are read
+            error = raised
+        told.put(_End(error))
+
+    Thread(target=run, name=name, daemon=True).start()
+    end = None
+    while end is None:
+        items: list[T] = []
+        until = time.monotonic() + beat
+        with suppress(Empty):
+            while end is None and (beat or not items):
+                item = told.get(timeout=max(until - time.monotonic(), 0) if beat else None)
+                if isinstance(item, _End):
+                    end = item
+                else:
+                    items.append(item)
+        yield items
+    if end.error is not None:
+        raise end.error

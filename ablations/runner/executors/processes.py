@@ -1,0 +1,255 @@
+"""Warm worker processes that train many trials each: TensorFlow is imported once a worker, a crash takes one trial."""
+
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import IO, Self
+
+from ablations.records.status import Status
+from ablations.records.store import Store
+from ablations.runner.crew import oom_kills
+from ablations.runner.executors._base import EXECUTORS, Executor
+from ablations.runner.executors._seats import seats
+from ablations.runner.job import Event, Job
+from ablations.runner.trial import failed
+from vae.environment import source_hash
+from vae.gpus import VISIBLE
+from vae.graph import graph_key
+
+__all__ = ["Processes"]
+
+STOP_SECONDS = 5  # for a worker to end by itself before it is killed
+OUT_OF_MEMORY = "the kernel killed the worker process for want of memory. Run fewer --workers, or smaller batches"
+LOG_LINES = 20  # of a dead worker's output that its trial's record keeps
+
+
+@dataclass
+class _Worker:
+    """One process, what it printed, and the job it has."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    oom_kills: int  # of the machine, when it was hired
+    job: Job | None = None
+    graph: str = ""
+    deadline: float = math.inf
+    overdue: bool = False
+
+    def give(self, job: Job, timeout: float | None) -> Event:
+        self.job, self.graph = job, graph_key(job.trial.spec)
+        self.deadline = math.inf if timeout is None else time.monotonic() + timeout
+        with suppress(OSError):  # it died while idle: the thread that reads from it tells
+            pickle.dump(job, self.process.stdin)  # type: ignore[arg-type]
+            self.process.stdin.flush()  # type: ignore[union-attr]
+        return Event("started", job.name, worker=self.number)
+
+    def last_words(self) -> str:
+        self.log.seek(0)
+        return b"\n".join(self.log.read().splitlines()[-LOG_LINES:]).decode(errors="replace")
+
+
+class _Waiting:
+    """Jobs to deal out, those of one graph together: a worker that has traced a model is given all that can use it."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._groups: dict[str, deque[Job]] = {}
+        for job in jobs:
+            self._groups.setdefault(graph_key(job.trial.spec), deque()).append(job)
+        self._begun: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def take(self, graph: str = "") -> Job:
+        """Return the next job: of this graph, else of one that nobody has begun, else of the one with most left."""
+        if graph not in self._groups:
+            untouched = next((one for one in self._groups if one not in self._begun), None)
+            graph = untouched or max(self._groups, key=lambda one: len(self._groups[one]))
+        self._begun.add(graph)
+        group = self._groups[graph]
+        job = group.popleft()
+        if not group:
+            del self._groups[graph]
+        return job
+
+
+Inbox = SimpleQueue[tuple[_Worker, Event | None]]
+
+
+@EXECUTORS.register("processes")
+class Processes(Executor):
+    """A pool of `workers` processes of `threads` threads each.
+
+    Workers are started with `python -m`, not forked and not through `__main__`, so that scripts and notebooks need no
+    guard and no state leaks from here.
+    """
+
+    _kept: "tuple[dict[int, _Worker], Inbox] | None" = None
+
+    def __enter__(self) -> Self:
+        """Keep the workers from one `run` to the next: importing TensorFlow again would take them seconds."""
+        self._kept = {}, SimpleQueue()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Dismiss the workers."""
+        if self._kept is not None:
+            _dismiss(self._kept[0].values())
+            self._kept = None
+
+    def check(self) -> None:
+        """Look whether there are GPUs, where trials ask for them.
+
+        Raises:
+            SpecError: there are none.
+        """
+        seats(1, self.resources.gpus)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        """Yield events; a worker that dies makes its trial `crashed` and is replaced."""
+        waiting = _Waiting(jobs)
+        inbox: Inbox
+        crew: dict[int, _Worker]
+        crew, inbox = self._kept or ({}, SimpleQueue())
+        finished = False
+        try:
+            places = seats(min(self.workers, len(jobs)), self.resources.gpus)
+            for number, gpu in enumerate(places):
+                _staff(crew, number, self.threads, inbox, gpu)
+                yield crew[number].give(waiting.take(crew[number].graph), self.timeout)
+            while any(worker.job for worker in crew.values()):
+                try:
+                    worker, event = inbox.get(timeout=_until_next_deadline(crew.values()))
+                except Empty:
+                    _stop_overdue(crew.values())
+                    continue
+                if worker is not crew.get(worker.number):
+                    continue  # the end of a line that was buried before
+                if event is None:
+                    yield from _bury(worker, self.timeout)
+                    if waiting:
+                        crew[worker.number] = worker = _hire(worker.number, self.threads, inbox, places[worker.number])
+                else:
+                    yield event
+                if event is None or event.kind == "finished":
+                    worker.job = None
+                    if waiting:
+                        yield worker.give(waiting.take(worker.graph), self.timeout)
+            finished = True
+        finally:
+            if not (finished and self._kept):
+                _dismiss(crew.values())
+                crew.clear()
+
+
+def _staff(crew: dict[int, _Worker], number: int, threads: int, inbox: Inbox, gpu: str | None) -> None:
+    """Hire a worker for a place that has none, or whose worker died while it was idle."""
+    if number in crew and crew[number].process.poll() is not None:
+        _dismiss([crew.pop(number)])
+    if number not in crew:
+        crew[number] = _hire(number, threads, inbox, gpu)
+
+
+def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _Worker:
+    """Start a worker, and a thread that passes on what it says; None is its end."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is dismissed
+    environment = dict(os.environ)
+    root = str(Path(__file__).parents[3])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
+    if gpu is not None:
+        environment[VISIBLE] = gpu
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "ablations.runner.executors._worker", str(number), str(threads)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C is for the parent, which stops its workers itself
+    )
+    worker = _Worker(number, process, log, oom_kills())
+
+    def listen() -> None:
+        with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError), process.stdout as stream:  # type: ignore[union-attr]
+            while True:
+                inbox.put((worker, pickle.load(stream)))  # noqa: S301 - our own
+        inbox.put((worker, None))
+
+    Thread(target=listen, daemon=True, name=f"worker-{number}").start()
+    return worker
+
+
+def _until_next_deadline(workers: Iterable[_Worker]) -> float | None:
+    first = min((worker.deadline for worker in workers if worker.job and not worker.overdue), default=math.inf)
+    return None if math.isinf(first) else max(first - time.monotonic(), 0)
+
+
+def _stop_overdue(workers: Iterable[_Worker]) -> None:
+    """Kill workers whose trial takes too long; a hung one hears nothing less."""
+    for worker in workers:
+        if worker.job and time.monotonic() >= worker.deadline:
+            worker.overdue = True
+            worker.process.kill()
+
+
+def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
+    """Record the end of a worker as its trial's failure."""
+    job, log = worker.job, worker.last_words()
+    _dismiss([worker])
+    if job is None:
+        return
+    if worker.overdue:
+        record = failed(job, Status.TIMEOUT, f"stopped after {timeout:g} s, the limit that --timeout sets")
+    elif worker.process.returncode == -signal.SIGKILL and oom_kills() > worker.oom_kills:
+        record = failed(job, Status.OUT_OF_MEMORY, OUT_OF_MEMORY)
+    else:
+        record = failed(job, Status.CRASHED, f"the worker process died ({_cause(worker.process.returncode)})")
+    record = replace(record, notes={"log": log})
+    store = Store(job.root)
+    found = store.read(job.name)
+    if found is not None and found.status == Status.DONE and found.code.get("vae") == source_hash():
+        record = found  # it died between its commit and its word
+        if not job.leaves_state(record.status):
+            store.clear_workspace(job.workspace)
+    else:
+        with store.commit(job.name) as draft:
+            draft.write_record(record)
+    yield Event("finished", job.name, record=record, worker=worker.number)
+
+
+def _cause(code: int) -> str:
+    if code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _dismiss(workers: Iterable[_Worker]) -> None:
+    """Stop workers: the end of its input ends an idle one, a busy one is terminated."""
+    crew = list(workers)
+    for worker in crew:
+        with suppress(OSError):
+            worker.process.stdin.close()  # type: ignore[union-attr]
+        if worker.job is not None:
+            worker.process.terminate()
+    for worker in crew:
+        try:
+            worker.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.log.close()

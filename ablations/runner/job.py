@@ -1,0 +1,100 @@
+"""What is handed to an executor, and what it tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ablations.records.record import Record
+from ablations.records.status import Status
+from ablations.study.trial import Trial
+from vae.errors import SpecError
+
+__all__ = ["Event", "Job", "Resources"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to perform and where its results go; it can be sent to another process.
+
+    Attributes:
+        trial: the trial.
+        root: the study's folder of results.
+        commit: of the code.
+        until: the epoch after which it is to pause; None trains it to its end.
+        shared: the workspace that it has in common with shorter and longer trials of the same configuration: the state
+            of the finished training stays there for the next.
+    """
+
+    trial: Trial
+    root: Path
+    commit: str | None = None
+    until: int | None = None
+    shared: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The trial's name."""
+        return self.trial.name
+
+    @property
+    def workspace(self) -> str:
+        """Where its checkpoints are kept."""
+        return self.shared or self.name
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch at which it ends."""
+        return self.until or self.trial.spec.train.epochs
+
+    def leaves_state(self, status: str) -> bool:
+        """Tell whether somebody is to go on from what is in the workspace, after an end with this status."""
+        return status == Status.PAUSED or (status == Status.DONE and self.shared is not None)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a trial.
+
+    Attributes:
+        kind: `started`, `epoch` or `finished`, which is said of a trial that pauses, too.
+        trial: its name.
+        epoch: epochs done, for `epoch`.
+        values: the history's row, for `epoch`.
+        record: for `finished`.
+        worker: which worker has it.
+    """
+
+    kind: Literal["started", "epoch", "finished"]
+    trial: str
+    epoch: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    record: Record | None = None
+    worker: int = 0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial needs beside its threads, and where that is to be had.
+
+    Attributes:
+        gpus: GPUs a trial; below 1, several trials share one. None leaves it to the executor: `processes` deals out the
+            visible GPUs in turn, `ray` asks for none.
+        memory: bytes a trial.
+        address: of a Ray cluster.
+    """
+
+    gpus: float | None = None
+    memory: float = 0.0
+    address: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse a share of a GPU that no trial can use.
+
+        Raises:
+            SpecError: it is not from 0 to 1.
+        """
+        if self.gpus is not None and not 0 <= self.gpus <= 1:
+            raise SpecError(
+                f"--gpus-per-trial: got {self.gpus:g}, expected 0 to 1: a trial trains on one GPU or a share of it"
+            )

@@ -1,0 +1,135 @@
+"""Runs for MLflow: one a trial, nested under one of the study; parameters, metrics by epoch, record and report."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablations.records.record import Record
+from ablations.records.status import Status
+from ablations.runner.extras import require
+from ablations.runner.job import Event
+from ablations.runner.watchers._base import Subject, Watcher
+from ablations.study.settings import flatten
+from vae.environment import source_hash
+from vae.errors import VaebenchError
+
+__all__ = ["MLflow", "open_watcher"]
+
+PARENT, KEY = "mlflow.parentRunId", "vaebench.key"
+DATABASE, ARTEFACTS = "mlflow.db", "mlflow"  # among a study's results
+MOST = 100  # parameters, metrics or tags that MLflow takes in one call
+ENDS: Mapping[str, str] = {Status.DONE: "FINISHED"}
+LEFT_OUT = ("epoch",)  # of a row of the history: it is the step
+
+
+class MLflow:
+    """Keeps the runs of a study.
+
+    A trial that is taken up again goes on in its run, where its points end: a run is found again by the trial's name
+    and the code's hash.
+
+    Args:
+        subject: what is watched.
+        uri: of a tracking server or a database.
+        artefacts: where a new experiment's files go, where that is ours to say.
+
+    Raises:
+        VaebenchError: nothing can be kept there.
+    """
+
+    def __init__(self, subject: Subject, uri: str, artefacts: str | None = None) -> None:
+        """Find or make the experiment and the study's run."""
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self._subject = subject
+        self._runs: dict[str, str] = {}
+        self._known: dict[str, int] = {}
+        try:
+            self._client = MlflowClient(tracking_uri=uri)
+            self._experiment = self._find_experiment(artefacts)
+            self._parent = self._find(subject.study.name, {})
+        except (MlflowException, OSError) as error:
+            raise VaebenchError(f"--mlflow {uri}: {str(error).splitlines()[0]}. Choose another place") from None
+
+    def on_event(self, event: Event) -> None:
+        """Log a row of the history, or what a finished trial is."""
+        if event.kind == "started":
+            self._open(event.trial)
+        elif event.kind == "epoch" and event.epoch > self._known[event.trial]:
+            self._known[event.trial] = event.epoch
+            self._log(event.trial, {n: v for n, v in event.values.items() if n not in LEFT_OUT}, event.epoch)
+        elif event.record is not None:
+            self._end(event.record)
+
+    def close(self, files: Sequence[Path] = ()) -> None:
+        """End the study's run, with the files of its report; trials under way are left as cut off."""
+        for trial, run in self._runs.items():
+            if self._client.get_run(run).info.status == "RUNNING":
+                self._client.set_terminated(run, "KILLED")
+                self._known.pop(trial, None)
+        for path in files:
+            self._client.log_artifact(self._parent, str(path), "report")
+        self._client.set_terminated(self._parent, "FINISHED")
+
+    def _find_experiment(self, artefacts: str | None) -> str:
+        name = self._subject.study.name
+        found = self._client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else self._client.create_experiment(name, artefacts))
+
+    def _find(self, name: str, tags: Mapping[str, str]) -> str:
+        """Return the run of this name and code, a new one where there is none."""
+        key = f"{name} {source_hash()[:16]}"
+        found = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+        if found:
+            self._client.update_run(found[0].info.run_id, "RUNNING")
+            return str(found[0].info.run_id)
+        made = self._client.create_run(self._experiment, tags={KEY: key, **tags}, run_name=name)
+        return str(made.info.run_id)
+
+    def _open(self, trial: str) -> None:
+        run = self._runs[trial] = self._find(trial, {PARENT: self._parent})
+        self._known[trial] = max((point.step for point in self._client.get_metric_history(run, "loss")), default=0)
+        if not self._client.get_run(run).data.params:
+            from mlflow.entities import Param
+
+            settings = flatten(self._subject.trials[trial].spec.settings())
+            for some in _pieces(Param(name, str(value)) for name, value in settings.items()):
+                self._client.log_batch(run, params=some)
+
+    def _log(self, trial: str, values: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        for some in _pieces(Metric(name, float(value), now, step) for name, value in values.items()):
+            self._client.log_batch(self._runs[trial], metrics=some)
+
+    def _end(self, record: Record) -> None:
+        run, epochs = self._runs[record.trial], self._subject.trials[record.trial].spec.train.epochs
+        self._log(record.trial, {f"test_{n}": v for n, v in record.metrics.items() if v is not None}, epochs)
+        for name, value in {"status": record.status, "reason": record.reason}.items():
+            self._client.set_tag(run, f"vaebench.{name}", value or "")
+        self._client.log_dict(run, record.to_json(), "record.json")
+        self._client.set_terminated(run, ENDS.get(record.status, "FAILED"))
+
+
+def open_watcher(subject: Subject, place: str) -> Watcher:
+    """Return the watcher that keeps its runs at `place`, `$MLFLOW_TRACKING_URI`, or among the study's results.
+
+    Raises:
+        SpecError: MLflow is not installed.
+    """
+    require("mlflow", "mlflow", "--mlflow")
+    if uri := place or os.environ.get("MLFLOW_TRACKING_URI"):
+        return MLflow(subject, uri)
+    root = subject.store.root.absolute()
+    subject.store.create()
+    return MLflow(subject, f"sqlite:///{root / DATABASE}", (root / ARTEFACTS).as_uri())
+
+
+def _pieces(items: Iterable[Any]) -> list[list[Any]]:
+    """Cut into lists that one call takes."""
+    whole = list(items)
+    return [whole[start : start + MOST] for start in range(0, len(whole), MOST)]

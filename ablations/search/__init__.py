@@ -1,0 +1,1 @@
+"""Keras Tuner as a front end over the same trials and the same store."""

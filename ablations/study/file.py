@@ -1,0 +1,218 @@
+"""A study file: finding it, reading it, and the shape of its tables."""
+
+import json
+import os.path
+import tomllib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field
+
+from ablations.study.settings import flatten, resolve
+from ablations.study.stop import StopSpec
+from ablations.study.tune import TuneSpec
+from vae.errors import SpecError
+from vae.latent import Embedding, Walk
+from vae.parts import Frozen
+
+__all__ = [
+    "MOST_ROWS",
+    "SMOKE",
+    "Override",
+    "ReportSpec",
+    "StudyFile",
+    "builtin_studies",
+    "check_values",
+    "dump",
+    "find",
+    "listed",
+    "parse_axes",
+    "read",
+    "smoke_values",
+]
+
+SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
+MOST_ROWS = 100_000  # of a grid; their trials are checked, and listed, one by one
+DEEPEST = 16  # tables in tables; a setting needs three
+INTEGERS = range(-(2**63), 2**63)  # what TOML has
+SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
+
+
+class ReportSpec(Frozen):
+    """What the report shows.
+
+    Attributes:
+        baseline: setting -> value of the configurations that others are compared with.
+        embedding: how the latent space is mapped.
+        interpolation: the way between two images in latent space.
+    """
+
+    baseline: dict[str, Any] = Field(default_factory=dict)
+    embedding: Embedding = "tsne"
+    interpolation: Walk = "linear"
+
+
+class Override(Frozen):
+    """Settings for some of the trials alone, such as more epochs on one data set.
+
+    Attributes:
+        when: axis -> value, or list of values, that a trial must have.
+        set: setting -> value, in place of the fixed one.
+    """
+
+    when: dict[str, Any] = Field(min_length=1)
+    set: dict[str, Any] = Field(min_length=1)
+
+
+class StudyFile(Frozen):
+    """The top level of a study file."""
+
+    name: str = Field(min_length=1)
+    title: str = ""
+    question: str = ""
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, Any] = Field(default_factory=dict)
+    exclude: tuple[dict[str, Any], ...] = ()
+    include: tuple[dict[str, Any], ...] = ()
+    override: tuple[Override, ...] = ()
+    report: ReportSpec = ReportSpec()
+    tune: TuneSpec | None = None
+    stop: StopSpec | None = None
+    smoke: bool = False
+
+
+def builtin_studies() -> dict[str, Path]:
+    """Return the studies that come with vaebench, by name."""
+    folder = Path(str(resources.files("ablations") / "studies"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(study: str | Path) -> Path:
+    """Return the path of a built-in study, or of a TOML file.
+
+    Raises:
+        SpecError: there is neither; the message names the built-in ones.
+    """
+    path = Path(study)
+    if isinstance(study, str) and study in builtin_studies():
+        return builtin_studies()[study]
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where the name is too long for a file
+        return path
+    near = get_close_matches(str(study), builtin_studies(), n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise SpecError(
+        f"no study '{study}': there is no such file, and the built-in ones are {', '.join(builtin_studies())}.{hint}",
+    )
+
+
+def read(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return a study file's text and its tables; one without a name gets the file's.
+
+    Raises:
+        SpecError: it can't be read or is no TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise SpecError(
+            f"{path}: lists or tables are nested too deeply; a study needs {DEEPEST} levels at most"
+        ) from None
+    except ValueError as error:  # no UTF-8, no TOML, or a number of thousands of digits
+        raise SpecError(f"{path}: this is not TOML: {error}") from None
+    except OSError as error:
+        raise SpecError(f"{path}: can't be read: {error.strerror}") from None
+    if "name" not in table:
+        name = {"name": path.stem.encode("utf-8", "backslashreplace").decode()}
+        table = name | table
+        text = f"{tomli_w.dumps(name)}{text}"
+    return text, table
+
+
+def check_values(table: Mapping[str, Any], where: str) -> None:
+    """Refuse what no study needs and much would stumble over.
+
+    Raises:
+        SpecError: values are nested too deeply, an integer has more than 64 bits, or text is no valid Unicode.
+    """
+    level: list[tuple[str, Any]] = [("", table)]
+    for _ in range(DEEPEST):
+        inner: list[tuple[str, Any]] = []
+        for key, value in level:
+            if isinstance(value, Mapping):
+                inner += [(f"{key}.{name}" if key else str(name), one) for name, one in value.items()]
+                inner += [(key, str(name)) for name in value]
+            elif isinstance(value, list | tuple):
+                inner += [(key, one) for one in value]
+            elif isinstance(value, int) and value not in INTEGERS:
+                raise SpecError(
+                    f"{where}: {key}: got an integer of {value.bit_length()} bits, expected what 64 bits hold"
+                )
+            elif isinstance(value, str) and not _is_unicode(value):
+                raise SpecError(f"{where}: {key}: got {value!r}, which holds half of a surrogate pair: no text")
+        level = inner
+    if level:
+        raise SpecError(f"{where}: {level[0][0][:60]}: nested more than {DEEPEST} levels deep; no setting is")
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
+    """Return axis -> values as a study uses them, `seed` last.
+
+    Raises:
+        SpecError: an axis is unknown, empty, no list, or stands there twice.
+    """
+    axes: dict[str, tuple[Any, ...]] = {}
+    places: dict[str, str] = {}
+    for axis, values in flatten(table).items():
+        key = f"{where}: axes.{axis}"
+        place = resolve(axis, f"{where}: axes")
+        if place in places:
+            raise SpecError(f"{key}: is the same setting as axes.{places[place]} ({place}): keep one of the two")
+        places[place] = axis
+        if not isinstance(values, list):
+            raise SpecError(f"{key}: got {values!r}, expected a list of values: {axis} = [{values!r}]")
+        if not values:
+            raise SpecError(
+                f"{key}: got an empty list, expected at least one value. Take the axis out to use the default"
+            )
+        seen: set[str] = set()
+        for value in values:
+            text = json.dumps(value, default=str)
+            if text in seen:
+                raise SpecError(f"{key}: {value!r} stands there twice: each value once")
+            seen.add(text)
+        axes[axis] = tuple(values)
+    seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
+    return {**axes, "seed": seeds}
+
+
+def smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the values of an axis that a smoke run keeps: all data sets and models, one seed, the ends of others."""
+    if axis in SMOKE_KEEPS:
+        return tuple(values)
+    return tuple(values[:1]) if axis == "seed" or len(values) == 1 else (values[0], values[-1])
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a value as a list of values."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def dump(table: Mapping[str, Any], where: str) -> str:
+    """Return a study's tables as TOML.
+
+    Raises:
+        SpecError: a value is none that TOML can hold.
+    """
+    try:
+        return tomli_w.dumps(table)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"{where}: {error}. Expected what a TOML file can hold; leave out what has no value") from None

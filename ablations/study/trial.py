@@ -1,0 +1,65 @@
+"""A trial: one configuration with one seed, and its name."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from vae.datasets import fingerprint
+from vae.spec import DataSpec, RunSpec
+
+__all__ = ["Trial", "slug"]
+
+SLUG_LENGTH = 80
+
+
+# Names of devices on Windows, whatever follows the first dot.
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.IGNORECASE)
+
+
+HASHED = re.compile(r".*-[0-9a-f]{8}")
+
+
+SPEAKING = ("dataset", "model")  # axes whose values say what they are
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration with one seed.
+
+    Attributes:
+        axes: axis -> value, `seed` last; None where the axis means nothing to the model.
+        spec: the run.
+        recorded: the digest, where it is known from a record and the data may be gone.
+    """
+
+    axes: Mapping[str, Any]
+    spec: RunSpec
+    recorded: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the spec and of the data's checksum."""
+        return self.recorded or self.spec.digest(fingerprint_once(self.spec.data))
+
+    @cached_property
+    def name(self) -> str:
+        """The folder's name: readable, and unique by its digest."""
+        parts = [f"{'' if axis in SPEAKING else axis}{value}" for axis, value in self.axes.items() if value is not None]
+        return f"{slug('-'.join(parts))[:SLUG_LENGTH]}-{self.digest[:8]}"
+
+
+def slug(text: str) -> str:
+    """Return text as a file name on any system: letters, digits, dots, dashes; anything else becomes one dash.
+
+    >>> slug("../a b")
+    'a-b'
+    """
+    safe = re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "study"
+    return f"_{safe}" if RESERVED.match(safe) else safe
+
+
+@lru_cache(maxsize=256)
+def fingerprint_once(data: DataSpec) -> str:
+    return fingerprint(data)

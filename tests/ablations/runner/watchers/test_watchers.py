@@ -1,0 +1,210 @@
+"""Watchers write what happened, once, in files that TensorBoard and MLflow read."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ablations import Study
+from ablations.cli import main
+from ablations.records.record import Record
+from ablations.records.store import Store
+from ablations.runner.job import Event
+from ablations.runner.watchers import Subject, Watchers, open_watchers
+from ablations.runner.watchers._base import KINDS
+
+STUDY = """
+name = "watched"
+[fixed]
+model = "dense_vae"
+hidden_units = [8]
+data.limit = 64
+data.test_limit = 32
+epochs = 3
+[axes]
+latent_dim = [2]
+"""
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    import tomllib
+
+    study = Study.from_dict(tomllib.loads(STUDY))
+    return Subject(study, Store(tmp_path / "watched"), {trial.name: trial for trial in study.trials()})
+
+
+def events(subject: Subject, first: int, last: int) -> Iterator[Event]:
+    """Yield a trial's epochs from `first` to `last`, and its end if that is the last of three."""
+    (name,) = subject.trials
+    yield Event("started", name)
+    for epoch in range(first, last + 1):
+        yield Event("epoch", name, epoch, {"epoch": epoch, "loss": 10.0 / epoch, "val_kl": epoch / 2})
+    if last == 3:
+        metrics = {"mse": 0.25, "knn_accuracy": None}
+        record = Record(name, "0" * 64, {"latent_dim": 2}, "done", metrics=metrics)
+        with subject.store.commit(name) as draft:
+            draft.write_arrays(
+                {"examples": np.full((2, 8, 8, 1), 128, np.uint8), "samples": np.zeros((1, 8, 8, 3), np.uint8)}
+            )
+            draft.write_record(record)
+        yield Event("finished", name, record=record)
+
+
+def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]], *, tidy: bool = True) -> None:
+    """Have a watcher look on, a new one for each part, as after a runner's death."""
+    for part in parts:
+        watchers = open_watchers(subject, {kind: ""})
+        for event in events(subject, *part):
+            watchers.on_event(event)
+        if tidy:
+            watchers.close()
+        assert watchers.lost == {}
+
+
+def points(folder: Path) -> dict[str, list[tuple[int, Any]]]:
+    """Return tag -> (step, value) in the order written, of all event files in a folder."""
+    import tensorflow as tf
+    from tensorflow.core.util import event_pb2
+
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for path in sorted(folder.glob("*tfevents*")):
+        for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(raw)
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)))
+    return found
+
+
+def test_event_files_hold_each_epoch_once_and_pictures_at_the_end(subject: Subject) -> None:
+    # The second runner tells epoch 2 again, for its checkpoint was of epoch 1.
+    watched(subject, "tensorboard", [(1, 2), (2, 3)])
+    (name,) = subject.trials
+    found = points(subject.store.root / "tensorboard" / name)
+    assert [(step, float(value)) for step, value in found["epoch/loss"]] == [
+        (1, 10.0), (2, 5.0), (3, pytest.approx(10 / 3)),
+    ]  # fmt: skip
+    assert [step for step, _ in found["epoch/val_kl"]] == [1, 2, 3]
+    assert "epoch/epoch" not in found
+    assert [(step, float(value)) for step, value in found["metric/mse"]] == [(3, 0.25)]
+    assert "metric/knn_accuracy" not in found
+    ((step, picture),) = found["examples"]
+    assert (step, picture.tolist()[:2]) == (3, [b"8", b"8"])
+    assert all(png.startswith(b"\x89PNG") for png in picture.tolist()[2:])
+    assert len(picture) == 2 + 2
+
+
+def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: Subject) -> None:
+    watched(subject, "tensorboard", [(1, 2)])
+    (name,) = subject.trials
+    folder = subject.store.root / "tensorboard" / name
+    (file,) = folder.iterdir()
+    with file.open("ab") as torn:
+        torn.write(b"\x20\x00\x00")
+    (folder / "events.out.tfevents.1.host.0000beef").write_bytes(b"")
+    watched(subject, "tensorboard", [(1, 3)])
+    assert not list(folder.glob("*0000beef"))
+    file.write_bytes(file.read_bytes()[:-3])
+    assert [step for step, _ in points(folder)["epoch/loss"]] == [1, 2, 3]
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's own use of SQLAlchemy
+def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_path: Path) -> None:
+    watched(subject, "mlflow", [(1, 2)], tidy=False)  # its runner was killed
+    watchers = open_watchers(subject, {"mlflow": ""})
+    for event in events(subject, 2, 3):
+        watchers.on_event(event)
+    page = tmp_path / "index.html"
+    page.write_text("the report")
+    watchers.files = [page]
+    watchers.close()
+    assert watchers.lost == {}
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{subject.store.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("watched")
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    (name,) = subject.trials
+    assert set(runs) == {"watched", name}
+    trial, parent = runs[name], runs["watched"]
+    assert trial.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert trial.data.params["model.latent_dim"] == "2"
+    assert trial.data.params["train.epochs"] == "3"
+    losses = client.get_metric_history(trial.info.run_id, "loss")
+    assert sorted((point.step, point.value) for point in losses) == [(1, 10.0), (2, 5.0), (3, 10 / 3)]
+    assert trial.data.metrics["test_mse"] == 0.25
+    assert (trial.info.status, parent.info.status) == ("FINISHED", "FINISHED")
+    record = Path(client.download_artifacts(trial.info.run_id, "record.json"))
+    assert json.loads(record.read_text())["status"] == "done"
+    assert [item.path for item in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+def test_a_watcher_that_fails_is_left_behind_and_stops_nobody() -> None:
+    class Gone:
+        def on_event(self, event: Event) -> None:
+            raise ConnectionError("the server is gone\nand so on")
+
+        def close(self, files: Sequence[Path] = ()) -> None:
+            raise AssertionError
+
+    class Here:
+        def __init__(self) -> None:
+            self.seen: list[Event] = []
+            self.closed = 0
+
+        def on_event(self, event: Event) -> None:
+            self.seen.append(event)
+
+        def close(self, files: Sequence[Path] = ()) -> None:
+            self.closed += 1
+
+    here = Here()
+    with Watchers({"mlflow": Gone(), "tensorboard": here}) as watchers:
+        for _ in range(2):
+            watchers.on_event(Event("started", "one"))
+    assert watchers.lost == {"mlflow": "the server is gone"}
+    assert len(here.seen) == 2
+    assert here.closed == 1
+
+
+def test_without_mlflow_the_extra_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "mlflow" else found(name, *rest)
+    )
+    file = tmp_path / "watched.toml"
+    file.write_text(STUDY)
+    assert main(["run", str(file), "--results", str(tmp_path / "r"), "--mlflow", "--executor", "inline"]) == 2
+    assert "python -m pip install 'vaebench[mlflow]'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "r").exists()
+
+
+def test_nothing_is_imported_unless_asked_for(subject: Subject) -> None:
+    for module in KINDS.values():
+        sys.modules.pop(module, None)
+    assert open_watchers(subject, dict.fromkeys(KINDS)).members == {}
+    assert not set(KINDS.values()) & set(sys.modules)
+
+
+def test_a_study_is_watched_from_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "watched.toml"
+    file.write_text(STUDY)
+    command = ["run", str(file), "--results", str(tmp_path / "r"), "--executor", "inline", "--no-pdf"]
+    assert main([*command, "--tensorboard", str(tmp_path / "board")]) == 0
+    ((name, found),) = [(path.name, points(path)) for path in (tmp_path / "board").iterdir()]
+    record = Store(tmp_path / "r" / "watched").read(name)
+    assert record is not None
+    assert [step for step, _ in found["epoch/loss"]] == [1, 2, 3]
+    assert float(found["metric/mse"][0][1]) == pytest.approx(record.metrics["mse"])
+    assert set(found) >= {"examples", "reconstructions", "samples"}

@@ -1,0 +1,113 @@
+"""Images as arrays: splits, whole data sets, and the range of their pixels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vae.errors import SpecError, unknown_name
+
+__all__ = ["RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opened", "Split", "as_float"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, height, width, channels) uint8 and their labels (n,) int64, or None where there are none."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """All images of a data set, before any limit; labels index `class_names`."""
+
+    train: Split
+    test: Split
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set found and identified, its images not decoded yet.
+
+    Attributes:
+        where: the place, for people.
+        content: SHA-256 (hex) of the source's content, the same wherever it lies.
+        decode: reads all images; called at most once.
+        settings: what else the pixels depend on (JSON values), such as the fraction and seed of a split.
+        counts: (train, test) images, where that is known before decoding.
+        shape: (height, width, channels), where that is known before decoding.
+        cached: whether decoding is slow enough to keep its outcome on disk.
+    """
+
+    where: str
+    content: str
+    decode: Callable[[], Decoded]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    counts: tuple[int, int] | None = None
+    shape: tuple[int, int, int] | None = None
+    cached: bool = True
+
+
+@dataclass(frozen=True)
+class Data:
+    """A loaded data set: official or deterministic split, limits applied.
+
+    Attributes:
+        name: its name in `DATASETS`.
+        train: training images and labels; the arrays may be read-only maps of a file that processes share.
+        test: test images and labels.
+        class_names: the name of each label; empty where there are no labels.
+        checksum: SHA-256 (hex) of the content and of every setting that changes these pixels.
+        licence: the terms of use.
+        source: whom to cite.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    checksum: str
+    licence: str
+    source: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of one image."""
+        height, width, channels = self.train.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+
+def as_float(images: NDArray[np.uint8], range: str = "unit") -> NDArray[np.float32]:  # noqa: A002 - the setting's name
+    """Scale pixels: low + (high - low) * x / 255, for (low, high) of `RANGES`.
+
+    >>> as_float(np.array([0, 255], np.uint8), "symmetric").tolist()
+    [-1.0, 1.0]
+
+    Args:
+        images: any shape, uint8.
+        range: `unit` for [0, 1], `symmetric` for [-1, 1].
+
+    Raises:
+        SpecError: the range is not known, or the images are not uint8.
+    """
+    if range not in RANGES:
+        raise SpecError(unknown_name("range", range, RANGES))
+    if images.dtype != np.uint8:
+        raise SpecError(
+            f"got {images.dtype} images, but only uint8 pixels (0 to 255) are scaled: they may be scaled yet"
+        )
+    low, high = RANGES[range]
+    scaled = np.divide(images, np.float32(255), dtype=np.float32)
+    if (low, high) != (0.0, 1.0):
+        scaled *= np.float32(high - low)
+        scaled += np.float32(low)
+    return scaled
+
+
+RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-1.0, 1.0)}
+
+
+SMALLEST_SIDE = 8  # pixels: below, no network has anything to fold
