@@ -342,7 +342,7 @@ def kill_within(seconds: float, command: list[str], folder: Path) -> str | None:
     before = set(folder.iterdir()) if folder.is_dir() else set()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while process.poll() is None and time.monotonic() < deadline:
             if folder.is_dir() and set(folder.iterdir()) - before:
                 time.sleep(seconds)
