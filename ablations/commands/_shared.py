@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from ablations.records.files import writing
 from ablations.records.lease import holder
-from ablations.records.store import Store, writing
+from ablations.records.store import Store
 from ablations.runner.collect import Outcome
 from ablations.runner.executors import EXECUTORS
 from ablations.runner.job import Event, Job, Resources

@@ -5,7 +5,8 @@ from argparse import Namespace
 from rich.console import Console
 
 from ablations.commands._shared import finish, running_now, study_of
-from ablations.records.store import Store, writing
+from ablations.records.files import writing
+from ablations.records.store import Store
 from ablations.runner.collect import collect
 from ablations.search.log import recorded_plan
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,33 @@ from vae.errors import VaebenchError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LOG_FORMAT", "append", "check_format", "csv_text", "lines"]
+__all__ = ["LOG_FORMAT", "append", "check_format", "csv_text", "lines", "unwritable", "writing"]
 
 LOG_FORMAT = 2
 """Of the logs, as this version writes it: a file begins with a line that says so. Format 1 said nothing."""
+
+
+def unwritable(folder: Path, error: OSError) -> VaebenchError:
+    """Return the error of a folder of results that can't be written, in words."""
+    return VaebenchError(
+        f"results can't be written to {folder}: {error.strerror or error}. What is finished is kept. Make room, or "
+        "choose another folder with --results; the same command goes on from there",
+    )
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system says against writing to a folder of results, such as that the disk is full, into words.
+
+    Raises:
+        VaebenchError: an OSError was raised in the block.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever read our output has gone: nothing is wrong with the folder
+        raise
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:

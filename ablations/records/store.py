@@ -14,44 +14,21 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ablations.records.files import check_format
+from ablations.records.files import check_format, unwritable
+from ablations.records.lease import Lease
 from ablations.records.ledger import Ledger
 from ablations.records.record import FORMAT, Record
 from ablations.records.status import Status
 from vae.code import is_current
-from vae.errors import VaebenchError
-from vae.files import flush
+from vae.files import flush, partial, sweep, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Draft", "Store", "unwritable", "writing"]
+__all__ = ["Draft", "Store"]
 
-PARTIAL = ".partial-"
+REPLACED = ".replaced-"  # begins the name of a trial's folder that is making room for another
 SHARED = "shared-"
-
-
-def unwritable(folder: Path, error: OSError) -> VaebenchError:
-    """Return the error of a folder of results that can't be written, in words."""
-    return VaebenchError(
-        f"results can't be written to {folder}: {error.strerror or error}. What is finished is kept. Make room, or "
-        "choose another folder with --results; the same command goes on from there",
-    )
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn what the system says against writing to a folder of results, such as that the disk is full, into words.
-
-    Raises:
-        VaebenchError: an OSError was raised in the block.
-    """
-    try:
-        yield
-    except BrokenPipeError:  # whoever read our output has gone: nothing is wrong with the folder
-        raise
-    except OSError as error:
-        raise unwritable(folder, error) from error
 
 
 @dataclass(frozen=True)
@@ -93,9 +70,11 @@ class Store:
 
     Args:
         root: results/<study>.
+        token: of the lease under which it is written; without one nobody asks whether somebody else does.
     """
 
     root: Path
+    token: str | None = None
 
     @property
     def study_file(self) -> Path:
@@ -148,10 +127,10 @@ class Store:
 
     def write_progress(self, running: Mapping[str, Mapping[str, float]]) -> None:
         """Tell what the running trials are at, trial -> numbers; nothing depends on it, so a full disk is no error."""
-        partial = self.root / f"{PARTIAL}progress-{os.getpid()}"
+        draft = partial(self.root, "progress")
         with contextlib.suppress(OSError):
-            partial.write_text(json.dumps(running), encoding="utf-8")
-            partial.replace(self.progress_file)
+            draft.write_text(json.dumps(running), encoding="utf-8")
+            draft.replace(self.progress_file)
 
     def read_progress(self) -> dict[str, dict[str, float]]:
         """Return what the running trials are at; nothing where none runs."""
@@ -199,50 +178,64 @@ class Store:
             VaebenchError: the folder can't be written.
         """
         self.create()
-        partial = self.root / f"{PARTIAL}study-{os.getpid()}"
         try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(self.study_file)
+            write_atomically(self.study_file, text.encode())
         except OSError as error:
             raise unwritable(self.root, error) from None
 
     def sweep(self) -> None:
-        """Remove what processes that are no more left half-written."""
-        for path in (*self.trials.glob(f"{PARTIAL}*"), *self.root.glob(f"{PARTIAL}*")):
-            owner = path.name.rpartition("-")[2]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        """Remove what processes that are no more left half-written; what they were replacing is put back."""
+        for old in self.trials.glob(f"{REPLACED}*"):
+            name, _, owner = old.name.removeprefix(REPLACED).rpartition("-")
+            if not owner.isdecimal() or psutil.pid_exists(int(owner)):
+                continue
+            if (self.trials / name).exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.rename(self.trials / name)
+        report = self.report
+        for folder in (self.root, self.trials, report, report / "figures", report / "tables"):
+            sweep(folder)
 
     @contextmanager
     def commit(self, trial: str) -> Iterator[Draft]:
         """Give a draft to write to; when the block ends well, the trial's folder is there, whole, or as it was.
 
         Raises:
+            LeaseLostError: the folder has another holder by now; nothing is written.
             VaebenchError: the folder can't be written, or the disk is full.
         """
-        partial = self.trials / f"{PARTIAL}{trial}-{os.getpid()}"
-        shutil.rmtree(partial, ignore_errors=True)
+        draft = partial(self.trials, trial)
+        shutil.rmtree(draft, ignore_errors=True)
+        self._check()
         try:
-            partial.mkdir(parents=True)
-            yield Draft(partial)
-            for path in partial.iterdir():
+            draft.mkdir(parents=True)
+            yield Draft(draft)
+            for path in draft.iterdir():
                 flush(path)
-            self._swap(partial, self.trials / trial)
+            self._check()
+            self._swap(draft, self.trials / trial)
             flush(self.trials)
         except OSError as error:
             raise unwritable(self.root, error) from error
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _check(self) -> None:
+        if self.token is not None:
+            Lease(self.lease, self.token).check()
 
     def _swap(self, new: Path, place: Path) -> None:
-        """Rename `new` to `place`; an older folder there (a failed attempt) is moved out of the way first."""
-        old = self.trials / f"{PARTIAL}old-{place.name}-{os.getpid()}"
+        """Rename `new` to `place`; an older folder there (a failed attempt) steps aside, and back where that fails."""
+        old = self.trials / f"{REPLACED}{place.name}-{os.getpid()}"
         with contextlib.suppress(FileNotFoundError):
             place.rename(old)
-        new.rename(place)
+        try:
+            new.rename(place)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                old.rename(place)
+            raise
         shutil.rmtree(old, ignore_errors=True)
 
     def read(self, trial: str) -> Record | None:

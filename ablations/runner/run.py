@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ablations.records.files import writing
 from ablations.records.lease import hold
 from ablations.records.ledger import Run
 from ablations.records.status import Status
-from ablations.records.store import Store, writing
+from ablations.records.store import Store
 from ablations.runner.collect import Outcome, collect
 from ablations.runner.crew import budget, crew_size
 from ablations.runner.energy import metered

@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 import pytest
 
 from ablations.records import lease
-from ablations.records.lease import hold, holder
+from ablations.records.lease import LeaseLostError, hold, holder
 from vae.errors import VaebenchError
 
 
@@ -73,6 +73,69 @@ def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
                 break
             time.sleep(0.01)
         assert path.stat().st_mtime > 0
+
+
+def test_who_slept_too_long_finds_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lease.json"
+    with hold(path) as first:  # which hears nothing for a minute: a laptop that was closed
+        first.check()
+        os.utime(path, (0, 0))
+        with hold(path) as second:
+            second.check()
+            beaten = path.stat().st_mtime_ns
+            assert not first.beat()
+            with pytest.raises(LeaseLostError, match=rf"held by this run but by .*, process {os.getpid()}: it stops"):
+                first.check()
+            assert path.stat().st_mtime_ns == beaten, "the heart of the one must not keep the other alive"
+
+
+def test_a_lease_that_is_removed_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "there" / "lease.json"
+    path.parent.mkdir()
+    with hold(path) as lease:
+        path.parent.rename(tmp_path / "elsewhere")
+        with pytest.raises(LeaseLostError, match="moved or removed"):
+            lease.check()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_beat_from_the_future_counts_only_if_another_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "WATCHED_SECONDS", 600.0 if lives else 0.05)
+    path = tmp_path / "lease.json"
+    plant(path, host="elsewhere")
+    month = time.time() + 30 * 86400
+    os.utime(path, (month, month))
+    if lives:  # its clock is wrong, and its heart beats
+        sleep = time.sleep
+
+        def beat(seconds: float) -> None:
+            sleep(seconds)
+            os.utime(path, (month + 5, month + 5))
+
+        monkeypatch.setattr(lease.time, "sleep", beat)
+    assert (holder(path) is not None) is lives
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"host": "a"}', "[]", '{"host": "a", "pid": "x", "token": ""}', '{"host": 1, "pid": 1e400, "token": []}', "\0"],
+)
+def test_a_lease_that_makes_no_sense_counts_until_it_is_old(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "lease.json"
+    path.write_text(content)
+    assert holder(path) == "unknown, process 0"
+    os.utime(path, (0, 0))
+    with hold(path):
+        assert str(os.getpid()) in str(holder(path))
+
+
+def test_a_process_number_that_no_system_has_is_dead(tmp_path: Path) -> None:
+    path = tmp_path / "lease.json"
+    plant(path, pid=10**30)
+    assert holder(path) is None
 
 
 def test_what_another_has_taken_over_is_left_alone(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -6,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablations.records.lease import LeaseLostError, hold
 from ablations.records.record import Record
-from ablations.records.store import Store
+from ablations.records.store import Draft, Store
 from vae.errors import VaebenchError
+from vae.files import flush, write_atomically
 
 
 def record(**changes: Any) -> Record:
@@ -73,6 +78,92 @@ def test_a_second_commit_replaces_the_first(tmp_path: Path) -> None:
     commit(store, record())
     assert store.read("a") == record()
     assert [path.name for path in store.trials.iterdir()] == ["a"]
+
+
+def test_a_commit_that_fails_between_its_renames_puts_back_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    commit(store, record(metrics={"mse": 1.0}))
+    rename, moved = Path.rename, []
+
+    def second_fails(self: Path, target: Path) -> Path:
+        moved.append(self)
+        if len(moved) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", second_fails)
+        with pytest.raises(VaebenchError, match="Input/output error"):
+            commit(store, record(metrics={"mse": 2.0}))
+    assert store.read("a") == record(metrics={"mse": 1.0})
+    assert [path.name for path in store.trials.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_runner_killed_between_the_renames_loses_no_trial(tmp_path: Path, new: bool) -> None:
+    store = Store(tmp_path)
+    commit(store, record(metrics={"mse": 1.0}))
+    (store.trials / "a").rename(store.trials / ".replaced-a-999999999")
+    if new:
+        commit(store, record(metrics={"mse": 2.0}))
+    store.sweep()
+    assert store.read("a") == record(metrics={"mse": 2.0 if new else 1.0})
+    assert [path.name for path in store.trials.iterdir()] == ["a"]
+
+
+def test_a_file_that_cannot_be_flushed_is_an_error_and_a_folder_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        raise OSError(errno.EIO, f"{kind} not flushed")
+
+    store = Store(tmp_path)
+    commit(store, record(metrics={"mse": 1.0}))
+    monkeypatch.setattr(os, "fsync", refuse)
+    flush(tmp_path)
+    with pytest.raises(VaebenchError, match="file not flushed"):
+        commit(store, record(metrics={"mse": 2.0}))
+    assert store.read("a") == record(metrics={"mse": 1.0})
+
+
+def test_nothing_is_committed_under_a_lease_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hold(Store(tmp_path).lease) as lease:
+        store = Store(tmp_path, lease.token)
+        commit(store, record())
+
+        def write(draft: Draft, one: Record) -> None:
+            store.lease.unlink()  # while it is written
+
+        monkeypatch.setattr(Draft, "write_record", write)
+        with pytest.raises(LeaseLostError, match="moved or removed"):
+            commit(store, record(trial="b"))
+    assert store.names() == ["a"]
+    assert not list(store.trials.glob(".*"))
+
+
+def test_a_sweep_finds_what_a_killed_report_left(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    commit(store, record())
+    for folder in (store.root, store.report, store.report / "figures", store.report / "tables"):
+        folder.mkdir(exist_ok=True)
+        (folder / ".partial-0123456789ab-999999999").touch()
+        (folder / f".partial-0123456789ab-{os.getpid()}").touch()
+        (folder / "mine.svg").touch()
+    store.sweep()
+    left = {path.name for path in store.root.rglob("*") if path.is_file() and path.parent != store.trials / "a"}
+    assert left == {f".partial-0123456789ab-{os.getpid()}", "mine.svg"}
+
+
+def test_files_are_for_whom_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
 def test_damaged_records_count_as_missing(tmp_path: Path) -> None:
