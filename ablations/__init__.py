@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablations.records.store import Store
-    from ablations.runner.collect import Outcome
+    from ablations.runner.collect import Collected
     from ablations.runner.run import run
     from ablations.study.study import Study
     from ablations.study.trial import Trial
 
-__all__ = ["Outcome", "Store", "Study", "Trial", "run"]
+__all__ = ["Collected", "Store", "Study", "Trial", "run"]
 
 _HOMES = {
-    "Outcome": "runner.collect",
+    "Collected": "runner.collect",
     "Store": "records.store",
     "Study": "study.study",
     "Trial": "study.trial",

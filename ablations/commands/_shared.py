@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from ablations.records.lease import holder
 from ablations.records.store import Store, writing
-from ablations.runner.collect import Outcome
+from ablations.runner.collect import Collected
 from ablations.runner.executors import EXECUTORS
 from ablations.runner.job import Event, Job, Resources
 from ablations.runner.watchers import Subject, open_watchers
@@ -29,7 +29,7 @@ DONE, FAILED = 0, 1
 
 
 def performed(
-    study: Study, options: Namespace, console: Console, expected: int, perform: Callable[..., Outcome]
+    study: Study, options: Namespace, console: Console, expected: int, perform: Callable[..., Collected]
 ) -> int:
     """Train, telling how it goes to all who watch, write the report, and return the exit code."""
     began = time.monotonic()
@@ -73,7 +73,7 @@ def running_now(store: Store) -> frozenset[str]:
     return frozenset(store.read_progress()) if holder(store.lease) else frozenset()
 
 
-def finish(study: Study, outcome: Outcome, options: Namespace, console: Console) -> int:
+def finish(study: Study, outcome: Collected, options: Namespace, console: Console) -> int:
     """Render the report and say where everything is."""
     from ablations.report import report as reports  # Matplotlib and pandas, which the other commands can do without
     from ablations.search.found import read_search

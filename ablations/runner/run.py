@@ -3,14 +3,13 @@
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ablations.records.lease import hold
-from ablations.records.ledger import Run
+from ablations.records.ledger import Run, now
 from ablations.records.status import Status
 from ablations.records.store import Store, writing
-from ablations.runner.collect import Outcome, collect
+from ablations.runner.collect import Collected, collect
 from ablations.runner.crew import budget, crew_size
 from ablations.runner.energy import metered
 from ablations.runner.executors import EXECUTORS, Executor
@@ -40,7 +39,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
     on_event: Callable[[Event], None] | None = None,
     on_jobs: Callable[[Sequence[Job]], None] | None = None,
     schedule: Schedule | None = None,
-) -> Outcome:
+) -> Collected:
     """Train what is missing of a study and write its tables.
 
     Args:
@@ -85,7 +84,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         crew, each = crew_size(executor, workers, threads, needed)
         commit = git_commit()
         done: set[str] = set()
-        started = _now()
+        started = now()
         try:
             pool = kind(crew, each, timeout, Resources(gpus, needed, address))
             with metered() as meter, pool:
@@ -101,7 +100,7 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
             store.progress_file.unlink(missing_ok=True)
             outcome = collect(store, make_plan(study, store, schedule.trials()), len(done))
             if done:
-                store.ledger.run(Run(started, _now(), platform.node(), crew, each, len(done), meter.joules))
+                store.ledger.run(Run(started, now(), platform.node(), crew, each, len(done), meter.joules))
     return outcome
 
 
@@ -136,7 +135,3 @@ def _perform(executor: Executor, jobs: Sequence[Job], store: Store, retries: int
         jobs = [job for job in jobs if job.name in again]
         if not jobs:
             return
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -19,11 +19,11 @@ import numpy as np
 from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.collect import Outcome
+from ablations.runner.collect import Collected
 from ablations.runner.job import Event, Job
 from ablations.runner.plan import Plan
 from ablations.runner.run import run
-from ablations.search.log import Proposal, Result, SearchLog, identity, proposed_trials, trials_of
+from ablations.search.log import Proposal, Scored, SearchLog, identity, proposed_trials, trials_of
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
 from ablations.study.study import Study
 from ablations.study.trial import Trial
@@ -46,7 +46,7 @@ def tune(
     on_event: Callable[[Event], None] | None = None,
     on_jobs: Callable[[Sequence[Job]], None] | None = None,
     **options: Any,
-) -> Outcome:
+) -> Collected:
     """Search the study's axes and write the tables of what was tried.
 
     Args:
@@ -201,9 +201,9 @@ class _Search:
         score = 0.0 if self._tune.pareto else result.score  # a front's are weighed before each proposal
         self._oracle.tell(proposal.number, score if result.status == Status.DONE else None)
 
-    def _result(self, proposal: Proposal) -> Result:
+    def _result(self, proposal: Proposal) -> Scored:
         if self._lost(proposal):
-            return Result(
+            return Scored(
                 proposal.number,
                 status=Status.FAILED,
                 reason=f"proposal {proposal.parent}, from which it goes on, failed",
@@ -211,8 +211,8 @@ class _Search:
         try:
             names = tuple(trial.name for trial in trials_of(self._study, proposal))
         except SpecError as error:
-            return Result(proposal.number, status=Status.REFUSED, reason=str(error))
-        empty = Result(proposal.number, trials=names, repeats=set(names) <= self._seen)
+            return Scored(proposal.number, status=Status.REFUSED, reason=str(error))
+        empty = Scored(proposal.number, trials=names, repeats=set(names) <= self._seen)
         found: dict[str, list[float]] = {name: [] for name in self._tune.names}
         for trial in names:
             record = self._store.read(trial)

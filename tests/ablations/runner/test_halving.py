@@ -16,7 +16,7 @@ from ablations.analysis.grid import Grid
 from ablations.cli import main
 from ablations.records.store import Store
 from ablations.report.tables.trials import failures, skips
-from ablations.runner.collect import Outcome, collect
+from ablations.runner.collect import Collected, collect
 from ablations.runner.executors import Executor
 from ablations.runner.halving import decide, share_trained
 from ablations.runner.plan import make_plan
@@ -40,18 +40,18 @@ def study(**changes: Any) -> Study:
     return Study.from_dict(TABLE | changes)
 
 
-def statuses(outcome: Outcome) -> dict[tuple[float, int], str]:
+def statuses(outcome: Collected) -> dict[tuple[float, int], str]:
     return {(one.axes["learning_rate"], one.axes["seed"]): one.status for one in outcome.records}
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=40), st.floats(0.01, 0.99))
 def test_the_best_share_goes_on_and_one_at_least(values: list[float], share: float) -> None:
-    verdict = decide({str(place): value for place, value in enumerate(values)}, share)
-    assert len(verdict.kept) == max(math.ceil(share * len(values) - 1e-9), 1)
-    kept = sorted(values[int(key)] for key in verdict.kept)
+    cut = decide({str(place): value for place, value in enumerate(values)}, share)
+    assert len(cut.kept) == max(math.ceil(share * len(values) - 1e-9), 1)
+    kept = sorted(values[int(key)] for key in cut.kept)
     assert kept == sorted(values)[: len(kept)]
-    assert verdict.cut == kept[-1]
-    assert sorted((*verdict.kept, *verdict.stopped), key=int) == [str(place) for place in range(len(values))]
+    assert cut.last == kept[-1]
+    assert sorted((*cut.kept, *cut.stopped), key=int) == [str(place) for place in range(len(values))]
 
 
 @pytest.mark.parametrize(("rivals", "kept"), [(3, 1), (6, 2), (9, 3), (10, 4), (1, 1)])
