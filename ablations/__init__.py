@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablations.records.store import Store
     from ablations.runner.collect import Collected
+    from ablations.runner.crew import Crew
     from ablations.runner.run import run
     from ablations.study.study import Study
     from ablations.study.trial import Trial
 
-__all__ = ["Collected", "Store", "Study", "Trial", "run"]
+__all__ = ["Collected", "Crew", "Store", "Study", "Trial", "run"]
 
 _HOMES = {
     "Collected": "runner.collect",
+    "Crew": "runner.crew",
     "Store": "records.store",
     "Study": "study.study",
     "Trial": "study.trial",

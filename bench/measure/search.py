@@ -18,6 +18,7 @@ from scipy import stats
 
 from ablations.analysis.grid import Grid, best
 from ablations.runner.collect import Collected
+from ablations.runner.crew import Crew
 from ablations.runner.run import run
 from ablations.search.found import Search, read_search
 from ablations.search.tune import tune
@@ -98,7 +99,7 @@ def compare_tuners(
             trials = budget // (EPOCHS if tuner != "hyperband" else 3) + 1
             spec = {"tuner": tuner, "trials": trials, "seed": seed, "objective": "sse", "parallel": 2}
             study = Study.from_dict({"name": f"{tuner}-{seed}", "fixed": fixed, "axes": SPACE, "tune": spec})
-            made = read_search(study, search(study, folder, executor="inline").store)
+            made = read_search(study, search(study, folder, crew=Crew(executor="inline")).store)
             if made is not None:
                 found[tuner].append(best_within(made, budget))
     return found
@@ -119,11 +120,11 @@ def best_within(search: Search, budget: int) -> float:
 def compare_grids(fixed: dict[str, Any], folder: Path, *, train: Callable[..., Collected] = run) -> dict[str, Halved]:
     """Train a grid whole and with each kind of rungs, and return them by `STOPS`."""
     table = {"fixed": fixed, "axes": GRID}
-    whole = train(Study.from_dict({"name": "whole", **table}), folder, executor="inline")
+    whole = train(Study.from_dict({"name": "whole", **table}), folder, crew=Crew(executor="inline"))
     found = {}
     for number, (name, stop) in enumerate(STOPS.items()):
         study = Study.from_dict({"name": f"halved-{number}", **table, "stop": stop})
-        found[name] = Halved(whole, train(study, folder, executor="inline"))
+        found[name] = Halved(whole, train(study, folder, crew=Crew(executor="inline")))
     return found
 
 

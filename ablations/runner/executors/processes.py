@@ -20,10 +20,10 @@ from typing import IO, Self
 
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.crew import oom_kills
 from ablations.runner.executors._base import EXECUTORS, Executor
 from ablations.runner.executors._seats import seats
 from ablations.runner.job import Event, Job
+from ablations.runner.memory import oom_kills
 from ablations.runner.trial import failed
 from vae.environment import source_hash
 from vae.gpus import VISIBLE
