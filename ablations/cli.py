@@ -112,7 +112,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add("--refresh", action="store_true", help="train trials again that older code made")
     add("--no-pdf", action="store_true", help="write the HTML report alone")
     watch = partial(add, dest="watch", action="append", default=[])
-    watch("--watch", type=_watcher, metavar="KIND[=PLACE]", help="tell a watcher of all that happens (repeatable)")
+    watch("--watch", type=_watcher, metavar="KIND[=PLACE]", help="who else is told: tensorboard, mlflow (repeatable)")
     for kind, place, what in (
         ("tensorboard", "DIR", "write event files for TensorBoard"),
         ("mlflow", "URI", "keep the trials as runs of MLflow"),

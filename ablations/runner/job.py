@@ -9,7 +9,7 @@ from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.study.trial import Trial
 
-__all__ = ["Event", "Job", "Resources"]
+__all__ = ["Event", "Job", "Resources", "Unread"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,17 @@ class Event:
     values: Mapping[str, float] = field(default_factory=dict)
     record: Record | None = None
     worker: int = 0
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Said of a job that another process can't read, in place of events.
+
+    Attributes:
+        why: the error's own words.
+    """
+
+    why: str
 
 
 @dataclass(frozen=True)

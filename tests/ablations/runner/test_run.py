@@ -1,7 +1,6 @@
 import gc
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,6 @@ from ablations import Crew, Study, run
 from ablations.records.store import Store
 from ablations.runner.collect import collect
 from ablations.runner.executors import EXECUTORS, Executor, processes
-from ablations.runner.executors._worker import ORPHANED
 from ablations.runner.job import Event, Job
 from ablations.runner.plan import make_plan
 from ablations.runner.trial import perform
@@ -147,24 +145,6 @@ def test_skipped_and_interrupted_trials_are_rows(tmp_path: Path) -> None:
     assert not found.failed
     assert collect(outcome.store, plan, running=[cut_short]).table["status"].tolist() == ["done"]
     assert run(wider, tmp_path, crew=Crew(executor="inline")).table["status"].tolist() == ["done", "done"]
-
-
-def test_a_worker_that_nobody_listens_to_leaves_its_checkpoints(tmp_path: Path) -> None:
-    long = Study.from_dict(TABLE | {"fixed": TABLE["fixed"] | {"train.epochs": 9000}, "axes": {"latent_dim": [2]}})
-    trial = next(iter(long.trials()))
-    store = Store(tmp_path)
-    command = [sys.executable, "-m", "ablations.runner.executors._worker", "0", "1"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
-        pickle.dump(Job(trial, tmp_path), worker.stdin)  # type: ignore[arg-type]
-        worker.stdin.flush()  # type: ignore[union-attr]
-        deadline = time.monotonic() + 120
-        while not list(store.workspace(trial.name).glob("*.checkpoint")) and time.monotonic() < deadline:
-            pickle.load(worker.stdout)  # type: ignore[arg-type]  # noqa: S301 - from our own worker
-        worker.stdout.close()  # type: ignore[union-attr]
-        assert worker.wait(30) == ORPHANED
-    assert list(store.workspace(trial.name).glob("*.checkpoint"))
-    assert store.read(trial.name) is None
 
 
 def test_a_timeout_needs_processes(tmp_path: Path) -> None:
