@@ -189,15 +189,8 @@ def test_a_busy_worker_ends_with_its_input(tmp_path: Path) -> None:
 
 
 def test_a_worker_says_why_it_can_not_start() -> None:
-    said = "\n".join(
-        [
-            "a warning",
-            "Traceback (most recent call last):",
-            *(f"  line {n}" for n in range(9)),
-            "mine.Error: too old",
-            "",
-        ]
-    )
+    where = [f"  line {number}" for number in range(9)]
+    said = "\n".join(["a warning", "Traceback (most recent call last):", *where, "mine.Error: too old", ""])
     error = str(_base.unfit("worker processes", said, "Mend it"))
     assert error.splitlines()[0] == (
         "worker processes can't start: mine.Error: too old. Mend it; the same command then goes on from there"
