@@ -11,15 +11,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+FOLDERS = ("vae/datasets", "vae/networks", "vae/terms", "vae/metrics", "ablations/runner/watchers")
+
 # A registry looks into every folder on its package's path: the examples' folders join it, and the tree stays clean.
-CONFTEST = """
+CONFTEST = f"""
 import importlib
 from pathlib import Path
 
-for kind in ("datasets", "networks", "terms", "metrics"):
-    folder = Path(__file__).parent / "vae" / kind
+for place in {FOLDERS}:
+    folder = Path(__file__).parent / place
     if folder.is_dir():
-        importlib.import_module(f"vae.{kind}").__path__.append(str(folder))
+        importlib.import_module(place.replace("/", ".")).__path__.append(str(folder))
 """
 
 
@@ -28,12 +30,12 @@ def examples() -> dict[str, str]:
     return dict(FILE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("kind", ["datasets", "networks", "terms", "metrics"])
-def test_each_kind_of_part_has_an_example_and_its_test(kind: str) -> None:
-    entries = [Path(path).stem for path in examples() if path.startswith(f"vae/{kind}/")]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_kind_of_part_has_an_example_and_its_test(folder: str) -> None:
+    entries = [Path(path).stem for path in examples() if path.startswith(f"{folder}/")]
     assert entries
-    assert [name for name in entries if f"tests/vae/{kind}/test_{name}.py" not in examples()] == []
-    taken = {path.stem for path in (ROOT / "vae" / kind).glob("*.py")}
+    assert [name for name in entries if f"tests/{folder}/test_{name}.py" not in examples()] == []
+    taken = {path.stem for path in (ROOT / folder).glob("*.py")}
     assert taken.isdisjoint(entries), "an example must be new to the project"
 
 

@@ -18,7 +18,7 @@ from ablations.runner.trial import failed
 from vae.errors import VaebenchError
 from vae.registry import Registry
 
-__all__ = ["EXECUTORS", "Executor", "live", "refused", "unfit"]
+__all__ = ["EXECUTORS", "Executor", "live", "refusal", "refused", "unfit"]
 
 LAST_LINES = 6  # of what a worker that can't start printed
 
@@ -82,14 +82,17 @@ def unfit(who: str, said: str, remedy: str) -> VaebenchError:
     return VaebenchError(f"{who} can't start: {cause}. {remedy}; the same command then goes on from there{last}")
 
 
+def refusal(why: str) -> tuple[Status, str]:
+    """Return (status, reason) of a trial that can't be handed to another process."""
+    return Status.FAILED, (
+        f"it can't be handed to another process ({why}). What a study uses must be found there by its import: keep it "
+        "in a module on PYTHONPATH, or take --executor inline"
+    )
+
+
 def refused(job: Job, why: str) -> Iterator[Event]:
     """Yield the events of a job that can't be handed to another process, and record its trial as failed."""
-    record = failed(
-        job,
-        Status.FAILED,
-        f"it can't be handed to another process ({why}). What a study uses must be found there by its import: keep it "
-        "in a module on PYTHONPATH, or take --executor inline",
-    )
+    record = failed(job, *refusal(why))
     with Store(job.root).commit(job.name) as draft:
         draft.write_record(record)
     yield Event("started", job.name)
