@@ -14,7 +14,7 @@ from ablations.records.lease import holder
 from ablations.records.store import Store, writing
 from ablations.runner.collect import Collected
 from ablations.runner.crew import Crew
-from ablations.runner.watchers import WATCHERS, Subject, Terminal, Watcher, Watchers
+from ablations.runner.watchers import WATCHERS, Bars, Subject, Watcher, Watchers
 from ablations.study.study import Study
 from ablations.text.numbers import duration
 from vae.errors import SpecError
@@ -36,10 +36,10 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
     with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
-        terminal = watchers.members["terminal"] = Terminal(console, expected)
+        bars = watchers.members["terminal"] = Bars(console, expected)
         crew = _crew(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
-        terminal.close()  # before anything else is printed
+        bars.close()  # before anything else is printed
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
         code = finish(study, outcome, options, console)
         watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))

@@ -21,12 +21,12 @@ from ablations.runner.job import Event, Job
 from ablations.runner.watchers._base import Watcher
 from ablations.text.numbers import duration
 
-__all__ = ["Terminal"]
+__all__ = ["Bars"]
 
 SHOWN = ("loss", "reconstruction", "kl", "ssim")
 
 
-class Terminal(Watcher):
+class Bars(Watcher):
     """Shows how far a run is.
 
     Args:
