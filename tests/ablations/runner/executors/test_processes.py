@@ -167,7 +167,9 @@ def worker() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-@pytest.mark.parametrize("torn", [b"", pickle.dumps(bytes(1000))[:100], b"no pickle at all"])
+@pytest.mark.parametrize(
+    "torn", [b"", pickle.dumps(bytes(1000))[:100], b"no pickle at all"], ids=["whole", "torn", "rubbish"]
+)
 def test_an_idle_worker_ends_with_its_input_however_that_ends(torn: bytes) -> None:
     with worker() as idle:
         idle.stdin.write(torn)  # type: ignore[union-attr]
