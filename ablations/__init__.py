@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablations.records.store import Store
-    from ablations.runner.collect import Outcome
+    from ablations.runner.collect import Collected
+    from ablations.runner.crew import Crew
     from ablations.runner.run import run
     from ablations.study.study import Study
     from ablations.study.trial import Trial
 
-__all__ = ["Outcome", "Store", "Study", "Trial", "run"]
+__all__ = ["Collected", "Crew", "Store", "Study", "Trial", "run"]
 
 _HOMES = {
-    "Outcome": "runner.collect",
+    "Collected": "runner.collect",
+    "Crew": "runner.crew",
     "Store": "records.store",
     "Study": "study.study",
     "Trial": "study.trial",

@@ -50,11 +50,16 @@ class Lease:
             LeaseLostError: somebody took us for dead, or the file or its folder is gone.
         """
         found = _read(self.path)
-        if found is None or found["token"] != self.token:
-            who = "nobody, for it was moved or removed" if found is None else f"{found['host']}, process {found['pid']}"
+        if found is None:
             raise LeaseLostError(
-                f"{self.path.parent} is no longer held by this run but by {who}: it stops, so that two don't write at "
-                "once. What is finished is kept; once the other has ended, the same command goes on from there",
+                f"{self.path.parent}, or its {self.path.name}, was moved or removed while this run held it: it stops, so "
+                "that two don't write at once. What is finished is kept; where the folder is, the same command goes on",
+            )
+        if found["token"] != self.token:
+            raise LeaseLostError(
+                f"{self.path.parent} was taken over by {found['host']}, process {found['pid']}, which heard nothing of "
+                "this run for a minute: it stops, so that two don't write at once. What is finished is kept; once the "
+                "other has ended, the same command goes on from there",
             )
 
     def beat(self) -> bool:

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from ablations.records.record import Record
 from ablations.records.store import Store
+from ablations.runner.plan import Plan, records_of
+from ablations.study.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
-from ablations.runner.plan import Plan, records_of
 
-__all__ = ["Outcome", "collect"]
+__all__ = ["Collected", "collect"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Collected:
     """What a run of a study left.
 
     Attributes:
@@ -35,12 +36,18 @@ class Outcome:
     plan: Plan
 
     @property
+    def missing(self) -> list[Trial]:
+        """The trials that left nothing: not reached, or gone since."""
+        there = {record.trial for record in self.records}
+        return [trial for trial in self.plan.trials if trial.name not in there]
+
+    @property
     def failed(self) -> list[Record]:
         """The trials that were tried to their end and are not done."""
         return [record for record in self.records if record.failed]
 
 
-def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Outcome:
+def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Collected:
     """Read the records of a study's trials and write the tables; `running` are trained by somebody just now."""
     from ablations.records import tables  # pandas, which a plan can do without
 
@@ -50,7 +57,7 @@ def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str]
     if records:
         paths = {"table_csv": store.table_csv, "table_parquet": store.table_parquet, "summary_csv": store.summary_csv}
         tables.write(table, summary, paths)
-    return Outcome(store, records, trained, table, summary, plan)
+    return Collected(store, records, trained, table, summary, plan)
 
 
 def _columns(plan: Plan) -> list[str]:

@@ -10,7 +10,8 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from catalogue import Told, begin, command, kept, settle, write_study
 from ablations.records.lease import hold
 from ablations.records.store import Store
 from vae import training
+from vae.networks import NETWORKS
 
 ROOT = Path(__file__).parents[2]
 Fault = Callable[[Told, str, str], None]
@@ -166,6 +168,37 @@ def test_the_trial_of_a_worker_that_dies_is_tried_again(
     fault(told, told.line(f"[1/1] {first.trial} crashed"), f"{kept(store)}; it was tried again")
 
 
+@pytest.mark.fault("trials", "a worker process can't start (here a package on PYTHONPATH is broken)")
+def test_workers_that_can_not_start(
+    finished: Path, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = begin(finished, "latent_dim = [2, 3, 4]")
+    before = store.ledger.attempts()
+    (tmp_path / "psutil.py").write_text('raise ImportError("half an installation")\n')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = command("run", "mine.toml", "--workers", "2", "--retries", "5", inline=False)
+    assert store.ledger.attempts() == before
+    assert told.errors.rstrip().endswith("ImportError: half an installation")
+    fault(told, told.line(), f"{kept(store)}; no trial was begun, the last lines of the worker follow")
+
+
+@pytest.mark.fault("trials", "a worker process can't read its trial (here a network that only the runner knows)")
+def test_a_trial_that_only_the_runner_can_read(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(NETWORKS["dense_vae"]):  # type: ignore[misc]
+        name: Literal["mine"] = "mine"
+
+    Mine.__module__, Mine.__qualname__ = "only_here", "Mine"
+    module = ModuleType("only_here")
+    module.Mine = Mine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    monkeypatch.setitem(NETWORKS._entries, "mine", Mine)  # type: ignore[attr-defined]
+    more = '[[override]]\nwhen = { latent_dim = 3 }\nset = { model = "mine", hidden_units = [8] }'
+    store = begin(finished, "latent_dim = [2, 3, 4]", more)
+    told = command("run", "mine.toml", "--workers", "1", inline=False)
+    assert [one.status for one in store.ledger.attempts()] == ["done", "failed", "done"]
+    fault(told, told.line("failed "), f"{kept(store)}; the other trials are trained, in the same worker")
+
+
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the results of a runner that was killed in the third of four epochs of its second trial."""
@@ -285,3 +318,51 @@ def test_a_torn_record(finished: Path, fault: Fault) -> None:
     told = command("run", "mine.toml")
     assert json.loads(file.read_text())["metrics"] == before["metrics"]
     fault(told, told.line("study "), f"{kept(store)}; it is trained again, to the same numbers")
+
+
+def meanwhile(patch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen when the next training has ended."""
+    whole = training.train
+
+    def train(*rest: object) -> object:
+        trained = whole(*rest)
+        happens()
+        return trained
+
+    patch.setattr(training, "train", train)
+
+
+@pytest.mark.fault("trials", "a finished trial's folder is removed while the study runs")
+def test_a_trial_that_vanishes(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begin(finished)
+    (name,) = store.names()
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: shutil.rmtree(store.trials / name))
+        told = command("run", "mine.toml")
+    fault(told, told.line("1 of 2 trials left no result"), kept(store))
+
+
+@pytest.mark.fault("trials", "the folder of results is moved while the study runs")
+def test_results_that_are_moved(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(finished)
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: Path("results").rename("elsewhere"))
+        told = command("run", "mine.toml")
+    assert not Path("results").exists(), "nothing more is written where it was"
+    moved = Store(Path("elsewhere/mine"))
+    moved.lease.unlink()
+    fault(told, told.line(), kept(moved))
+
+
+@pytest.mark.fault("trials", "the runner slept for minutes, and another took the results over")
+def test_results_that_another_took_over(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begin(finished)
+    tables = store.table_csv.read_bytes()
+    mine = json.dumps({"host": "elsewhere", "pid": 7, "token": "another's"})
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: store.lease.write_text(mine))
+        told = command("run", "mine.toml")
+    assert store.lease.read_text() == mine
+    store.lease.unlink()
+    assert store.table_csv.read_bytes() == tables
+    fault(told, told.line(), kept(store))

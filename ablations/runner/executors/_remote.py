@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 import psutil
 
 from ablations.records.record import Record
-from ablations.records.store import Store
 from ablations.runner.executors._base import live
 from ablations.runner.executors._worker import warm
 from ablations.runner.job import Event, Job
@@ -24,11 +24,16 @@ from ablations.runner.trial import perform
 from ablations.study.trial import Trial
 from vae.checkpoint import fetch, place
 from vae.datasets import Data
+from vae.errors import VaebenchError
 
-__all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "perform_here"]
+__all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "UnfitError", "perform_here"]
 
 LARGEST = 1 << 30  # bytes of a checkpoint that is sent on the way; with a larger one, a trial may have to begin anew
 SCRATCH = "vaebench-trial-"
+
+
+class UnfitError(VaebenchError):
+    """A node can't train; the text is a traceback."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +137,23 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
         parcel: the trial.
         data: its data set, as arrays that the processes of a node share.
         mailbox: the actor to tell.
+
+    Raises:
+        UnfitError: something that every trial needs can't be imported here.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as folder:
         job = Job(parcel.trial, Path(folder), parcel.commit, parcel.until, parcel.shared)
-        store = Store(job.root)
+        store = job.store
         workspace = store.workspace(job.workspace)
         outbox = _Outbox(parcel, workspace, mailbox)
         outbox.send([])
         if parcel.checkpoint is not None:
             place(workspace, *parcel.checkpoint)
-        warm(parcel.threads)
+        try:
+            warm(parcel.threads)
+        except Exception:  # noqa: BLE001 - whatever it is, no trial gets any further here
+            raise UnfitError(traceback.format_exc()) from None
 
         def work(tell: Callable[[Event], None]) -> None:
             def on_epoch(epoch: int, values: Mapping[str, float]) -> None:

@@ -16,8 +16,7 @@ from typing import Any, Self
 
 from ablations.records.record import Record
 from ablations.records.status import Status
-from ablations.records.store import Store
-from ablations.runner.executors._base import EXECUTORS, Executor
+from ablations.runner.executors._base import EXECUTORS, Executor, refused
 from ablations.runner.executors._cluster import connected, explain, needs, room
 from ablations.runner.executors._remote import Delivery, Mailbox, Message, Parcel, perform_here
 from ablations.runner.extras import require
@@ -91,7 +90,7 @@ def parcel_of(job: Job, threads: int, slots: int) -> Parcel:
         commit=job.commit,
         until=job.until,
         shared=job.shared,
-        checkpoint=fetch(Store(job.root).workspace(job.workspace)),
+        checkpoint=fetch(job.store.workspace(job.workspace)),
         beat=max(BEAT, slots / MESSAGES),
         rate=RATE / slots,
     )
@@ -151,7 +150,7 @@ class _Cluster:
 
     def events(self) -> Iterator[Event]:
         """Yield what happens until all is done."""
-        self._fill()
+        yield from self._fill()
         while self._running:
             for ref in self._ready():
                 if ref in self._running:
@@ -159,7 +158,7 @@ class _Cluster:
                 elif ref == self._post:  # unless that was read meanwhile
                     yield from self._read()
             self._stop_overdue()
-            self._fill()
+            yield from self._fill()
 
     def dismiss(self) -> None:
         """Stop what still runs."""
@@ -169,8 +168,8 @@ class _Cluster:
         with suppress(Exception):
             self._ray.kill(self._mailbox)
 
-    def _fill(self) -> None:
-        """Hand over as many trials as there is room for, and some more."""
+    def _fill(self) -> Iterator[Event]:
+        """Hand over as many trials as there is room for and some more, and yield events of those that can't be sent."""
         if not self._waiting:
             return
         if time.monotonic() - self._looked > LOOK_SECONDS:
@@ -179,13 +178,20 @@ class _Cluster:
                 self._slots = room(self._ray.nodes(), self._needs)
         most = self._executor.workers or AHEAD * self._slots
         while self._waiting and len(self._running) < most:
-            self._submit(self._waiting.popleft())
+            yield from self._submit(self._waiting.popleft())
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: Job) -> Iterator[Event]:
         parcel = parcel_of(job, self._executor.threads, min(self._slots, self._executor.workers or self._slots))
+        try:
+            size = len(pickle.dumps(parcel))
+        except Exception as error:  # noqa: BLE001 - pickling calls what the job is made of
+            yield from refused(job, f"{type(error).__name__}: {error}")
+            if job.trial.spec.data in self._shipments:
+                self._release(job.trial.spec.data)
+            return
         shipment = self._shipment(job.trial.spec.data)
         ref = self._task.remote(parcel, shipment.ref, self._mailbox)
-        run = _Run(job, {"sent": len(pickle.dumps(parcel)), "data": 0, "checkpoints": 0, "results": 0})
+        run = _Run(job, {"sent": size, "data": 0, "checkpoints": 0, "results": 0})
         self._running[ref] = self._names[job.name] = run
 
     def _shipment(self, spec: DataSpec) -> _Shipment:
@@ -228,7 +234,7 @@ class _Cluster:
     def _keep(self, run: _Run, checkpoint: tuple[str, bytes]) -> None:
         run.bytes["checkpoints"] += len(checkpoint[1])
         with suppress(OSError):  # a disk that is full costs the trial's way so far, should somebody go on from there
-            place(Store(run.job.root).workspace(run.job.workspace), *checkpoint)
+            place(run.job.store.workspace(run.job.workspace), *checkpoint)
 
     def _begin(self, run: _Run, node: str, process: int) -> Event:
         run.node = node
@@ -247,9 +253,9 @@ class _Cluster:
         try:
             delivery: Delivery = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
+            record, files = self._failure(run, error), {}
             if not run.node:  # it died before its first word
                 yield Event("started", run.job.name)
-            record, files = self._failure(run, error), {}
         else:
             while run.messages < delivery.messages:  # they were in the mailbox before this was on its way
                 yield from self._read()
@@ -273,7 +279,7 @@ class _Cluster:
     def _commit(self, run: _Run, record: Record, files: dict[str, bytes]) -> Record:
         told = {"ray_node": run.node} | {f"ray_bytes_{name}": size for name, size in run.bytes.items()}
         record = replace(record, notes={**record.notes, **told})
-        store = Store(run.job.root)
+        store = run.job.store
         with store.commit(run.job.name) as draft:
             for name, content in files.items():
                 draft.write_file(name, content)

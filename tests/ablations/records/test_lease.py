@@ -84,7 +84,7 @@ def test_who_slept_too_long_finds_out(tmp_path: Path, monkeypatch: pytest.Monkey
             second.check()
             beaten = path.stat().st_mtime_ns
             assert not first.beat()
-            with pytest.raises(LeaseLostError, match=rf"held by this run but by .*, process {os.getpid()}: it stops"):
+            with pytest.raises(LeaseLostError, match=rf"taken over by .*, process {os.getpid()}, which heard nothing"):
                 first.check()
             assert path.stat().st_mtime_ns == beaten, "the heart of the one must not keep the other alive"
 
