@@ -189,9 +189,8 @@ class Broken(Executor):
         raise KeyboardInterrupt
 
 
-def test_a_stopped_run_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXECUTORS._entries, "broken", Broken)  # type: ignore[attr-defined]
-    with pytest.raises(KeyboardInterrupt):
+def test_a_stopped_run_keeps_its_tables(tmp_path: Path) -> None:
+    with EXECUTORS.temporarily("broken", Broken), pytest.raises(KeyboardInterrupt):
         run(study(), tmp_path, executor="broken")
     assert len(pd.read_csv(tmp_path / "tiny" / "table.csv")) == 1
 
