@@ -56,6 +56,11 @@ class Network(Part):
         """Return the layers from a latent vector to an image of exactly `shape`."""
 
     @property
+    def reestimated(self) -> bool:
+        """Whether the statistics of batch normalisation are re-estimated on training images after training."""
+        return False
+
+    @property
     def _heads(self) -> tuple[str, ...]:
         return ("z_mean",) if self.deterministic else ("z_mean", "z_log_var")
 

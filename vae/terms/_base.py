@@ -65,6 +65,17 @@ class Term(Part):
         """Whether the weight changes during training."""
         return False
 
+    def noise_variance(self, kl_weight: float) -> float | None:  # noqa: ARG002 - most terms are no likelihood
+        """Return the variance that makes the term, beside a weighted KL term, a Gaussian likelihood of the pixels.
+
+        Args:
+            kl_weight: the KL term's weight.
+
+        Returns:
+            The variance in the data's range, squared; None for a term that is no such likelihood, or learns its own.
+        """
+        return None
+
     def check(self, data_range: str, output: str) -> None:
         """Refuse a data range or an output activation that the term cannot work with.
 
