@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vae.errors import SpecError, unknown_name
+from vae.registry import Registry
 
 __all__ = ["Frozen", "Part", "canonical_json", "canonical_object"]
 
@@ -53,7 +54,14 @@ class Frozen(BaseModel):
 
 
 class Part(Frozen):
-    """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all."""
+    """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all.
+
+    Attributes:
+        registry: the parts of this kind, by name, where a run has one of them or a table of them; None for a group of
+            settings of which there is just one.
+    """
+
+    registry: ClassVar[Registry[Any] | None] = None
 
     _shared: ClassVar[dict[tuple[type["Part"], str], "Part"]] = {}
 

@@ -73,7 +73,7 @@ def check(study: Study) -> None:
         SpecError: Keras Tuner is not installed, or the study has rows beside its axes or nothing to choose from.
     """
     require_tuner()
-    if study.include:
+    if study.file.include:
         raise SpecError(
             f"{study.where}: include: a search has no grid to add rows to. Take it out, or use `vaebench run`"
         )

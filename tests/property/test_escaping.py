@@ -395,7 +395,7 @@ def portable(name: str) -> bool:
 
 
 def folder(name: str) -> str:
-    return Study(name=name, axes={"seed": (0,)}).folder_name
+    return Study.from_dict({"name": name}).folder_name
 
 
 names = nasty.filter(lambda text: not re.search("[\ud800-\udfff]", text)) | st.sampled_from(

@@ -39,6 +39,7 @@ class Network(Part):
             still in float32 (Micikevicius et al., 2018, for the mixture; Kalamkar et al., 2019, for the format).
     """
 
+    registry: ClassVar[Registry[Any] | None] = NETWORKS
     deterministic: ClassVar[bool] = False  # an autoencoder: no posterior variance, no sampling, no KL term
     latent_activation: ClassVar[Literal["linear", "relu"]] = "linear"
 

@@ -43,6 +43,7 @@ class Term(Part):
         weight: what it is multiplied by in the sum.
     """
 
+    registry: ClassVar[Registry[Any] | None] = TERMS
     needs_posterior: ClassVar[bool] = False  # left out for deterministic autoencoders
 
     weight: float = Field(1.0, ge=0)
