@@ -122,14 +122,14 @@ class Registry(Mapping[str, T], Generic[T]):
         return MappingProxyType(self._broken)
 
     def failures(self) -> str:
-        """Say which files could not be imported, to follow a message that lists known names; "" where all could.
+        """Say which files could not be imported, as a line after a message that lists known names.
 
-        An unknown name may be one that such a file would have registered.
+        An unknown name may be one that such a file would have registered. "" where all could be imported.
         """
         if not self.broken:
             return ""
         return (
-            f". These files could not be imported: {'; '.join(f'{name}: {why}' for name, why in self.broken.items())}"
+            f"\nThese files could not be imported: {'; '.join(f'{name}: {why}' for name, why in self.broken.items())}"
         )
 
     def __getitem__(self, name: str) -> T:

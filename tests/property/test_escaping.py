@@ -398,7 +398,7 @@ def folder(name: str) -> str:
     return Study.from_dict({"name": name}).folder_name
 
 
-names = nasty.filter(lambda text: not re.search("[\ud800-\udfff]", text)) | st.sampled_from(
+names = nasty.filter(lambda text: text and not re.search("[\ud800-\udfff]", text)) | st.sampled_from(
     [*sorted(DEVICES), "Con.x", "a", "A", "a.", "a-", ".a", "a-12345678", "study", "x" * 80, "x" * 81, "X" * 80]
 )
 

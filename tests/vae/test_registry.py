@@ -127,7 +127,7 @@ def test_a_module_that_does_not_import_fails_only_who_asks_for_it(
         with pytest.raises(SpecError) as raised:
             registry["alpah"]
         assert str(raised.value) == (
-            f"unknown thing 'alpah': did you mean 'alpha'? Known: alpha, zeta. "
+            f"unknown thing 'alpah': did you mean 'alpha'? Known: alpha, zeta\n"
             f"These files could not be imported: {name}: {told}"
         )
 
