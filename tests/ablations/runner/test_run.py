@@ -212,7 +212,7 @@ latent_dim = [2, 3]
 epochs = [1, 9000]
 """
     )
-    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
+    command = [sys.executable, "-m", "vaebench", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     store = Store(tmp_path / "r" / "long")
