@@ -97,6 +97,18 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Drop the examples of CONTRIBUTING.md into a copy of the project, and run the whole test suite there."""
+    with_project(session, groups=("test", "browser"), extras=("tune", "ray", "mlflow"))
+    folder = Path(session.create_tmp()).resolve() / "copy"
+    session.run("python", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)", str(folder))
+    session.run("python", "tests/examples.py", str(folder))
+    session.chdir(folder)
+    words = session.posargs or ("--numprocesses=logical", "--dist=loadfile")
+    session.run("pytest", *words, env={"PYTHONPATH": str(folder)})
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Kill the workers and runners of a study of 24 trials 50 times, and compare with an undisturbed run."""
     with_project(session, groups=("test",), extras=("tune",))

@@ -13,9 +13,9 @@ from hypothesis import settings
 
 __all__ = ["require_data", "require_program"]
 
-ON_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds comparison.py and needs.py
 
-sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds comparison.py
+from needs import ON_CI, missing
 
 # Before any test module imports TensorFlow, Keras, Matplotlib or vae, which read these once.
 CACHE = Path(tempfile.mkdtemp(prefix="vaebench-tests-"))
@@ -42,13 +42,6 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(CACHE, ignore_errors=True)
 
 
-def missing(reason: str) -> None:
-    """Skip the test; on continuous integration, which installs everything, fail it."""
-    if ON_CI:
-        pytest.fail(f"{reason}; CI installs it, so this is no reason to skip", pytrace=False)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def require_program() -> Callable[..., str]:
     """Return a function: the path of the first of these programs that is installed, else the test is skipped."""
@@ -57,8 +50,7 @@ def require_program() -> Callable[..., str]:
         for name in names:
             if path := shutil.which(name):
                 return path
-        missing(f"needs a program that is not installed: {' or '.join(names)}")
-        raise AssertionError  # pytest has left already
+        return missing(f"needs a program that is not installed: {' or '.join(names)}")
 
     return find
 

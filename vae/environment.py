@@ -1,10 +1,8 @@
 """The machine and the library versions that a number was measured with, and the threads it may use."""
 
 import contextlib
-import hashlib
 import os
 import platform
-import subprocess
 import sys
 from functools import cache
 from importlib import metadata
@@ -16,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from vae.gpus import visible
 
-__all__ = ["configure", "describe", "git_commit", "peak_rss_mb", "reset_peak_rss", "source_hash"]
+__all__ = ["configure", "describe", "peak_rss_mb", "reset_peak_rss"]
 
 PACKAGES = ("vaebench", "keras", "tensorflow", "jax", "torch", "numpy", "scikit-learn", "scikit-image")
 
@@ -100,16 +98,6 @@ def _device() -> str:
     return "cpu" if best.startswith("cpu") else best
 
 
-@cache
-def source_hash() -> str:
-    """Return the SHA-256 (hex) of the package's Python source: the version of the code that made a number."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
 def reset_peak_rss() -> None:
     """Start a new measurement of the peak memory, where the system can (Linux)."""
     with contextlib.suppress(OSError):
@@ -128,20 +116,3 @@ def peak_rss_mb() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def git_commit() -> str | None:
-    """Return the commit of the code, with a plus sign where files were changed since; None outside of git."""
-    folder = Path(__file__).parents[1]
-    if not (folder / ".git").exists():
-        return None
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -1,7 +1,8 @@
-"""The base of every spec: frozen, closed to unknown keys, with errors a user can act on."""
+"""The base of every spec: frozen, closed to unknown keys, with an identity that lasts and errors a user can act on."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self, get_args
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vae.errors import SpecError, unknown_name
 from vae.registry import Registry
 
-__all__ = ["Frozen", "Part", "canonical_json", "canonical_object"]
+__all__ = ["Added", "Frozen", "Part", "canonical_json", "canonical_object"]
 
 LONGEST = 200  # characters of a value that a message quotes
 MOST_PARTS = 20_000  # that are remembered, a few hundred bytes each
@@ -29,6 +30,20 @@ def canonical_object(members: Mapping[str, str]) -> str:
     '{"a":[2],"b":1}'
     """
     return "{" + ",".join(f"{_ENCODER.encode(name)}:{members[name]}" for name in sorted(members)) + "}"
+
+
+@dataclass(frozen=True)
+class Added:
+    """Marks a setting that came after trials had been trained without it: `x: Annotated[int, Added(before=0)] = 0`.
+
+    Where the setting has the value that means what was done before, it is no part of a run's identity, so that what was
+    trained then stays done. The setting's default may change later; `before` never does.
+
+    Attributes:
+        before: that value, as JSON has it.
+    """
+
+    before: Any
 
 
 class Frozen(BaseModel):
@@ -51,6 +66,22 @@ class Frozen(BaseModel):
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
         return self.model_dump(mode="json", serialize_as_any=True)
+
+    def identifying(self) -> dict[str, Any]:
+        """Return the settings that tell this from another: all but those that say what was done before there were any.
+
+        >>> from typing import Annotated
+        >>> class Mine(Frozen):
+        ...     size: int = 3
+        ...     speed: Annotated[float, Added(before=1.0)] = 1.0
+        >>> Mine().identifying(), Mine(speed=2).identifying()
+        ({'size': 3}, {'size': 3, 'speed': 2.0})
+        """
+        settings = self.settings()
+        for name, field in type(self).model_fields.items():
+            if any(isinstance(mark, Added) and settings[name] == mark.before for mark in field.metadata):
+                del settings[name]
+        return settings
 
 
 class Part(Frozen):
@@ -85,9 +116,9 @@ class Part(Frozen):
         return found  # type: ignore[return-value]  # the class is in the key
 
     @cached_property
-    def canonical(self) -> str:
-        """The canonical JSON of the settings."""
-        return canonical_json(self.settings())
+    def identity(self) -> str:
+        """The canonical JSON of the settings that tell this part from another."""
+        return canonical_json(self.identifying())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, without what was derived from settings that may have changed."""

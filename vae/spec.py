@@ -110,21 +110,24 @@ class RunSpec(Frozen):
             term.check(self.data.range, self.model.output)
         return self
 
-    def digest(self, data_checksum: str = "") -> str:
-        """Return the SHA-256 (hex) of the canonical spec and the data's checksum: the identity of a run.
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms of the loss that have a weight: the others play no part in a training."""
+        return {name: term for name, term in self.loss.items() if term.weight > 0}
 
-        Where the data lies plays no part, only what it is.
-        """
-        spec = self._composed(self.data.identity)
-        text = canonical_object({"spec": spec, "data": canonical_json(data_checksum)})
+    def digest(self, data_checksum: str = "") -> str:
+        """Return the SHA-256 (hex) of the identity and the data's checksum: what tells a run from any other."""
+        text = canonical_object({"spec": self.identity(), "data": canonical_json(data_checksum)})
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def canonical(self) -> str:
-        """Return the canonical JSON of the settings, made of that of the parts."""
-        return self._composed(self.data.canonical)
+    def identity(self) -> str:
+        """Return the canonical JSON of all that made the weights, and nothing else, made of that of the parts.
 
-    def _composed(self, data: str) -> str:
-        loss = canonical_object({name: term.canonical for name, term in self.loss.items()})
+        Left out are terms without a weight, the place of the data, and each setting that a later version added, where
+        it has the value that means what was done before (`Added`). A digest that a trial was recorded with is so the
+        digest that it has today.
+        """
+        terms = canonical_object({name: term.identity for name, term in self.terms.items()})
         return canonical_object(
-            {"data": data, "model": self.model.canonical, "loss": loss, "train": self.train.canonical}
+            {"data": self.data.identity, "model": self.model.identity, "loss": terms, "train": self.train.identity}
         )

@@ -1,6 +1,5 @@
 """One run, trained: the same spec on the same machine gives the same bits, in one go or taken up again."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 
 from vae.batches import Batches
 from vae.checkpoint import Checkpoints, State
+from vae.code import code_of
 from vae.datasets import Data, as_float, load
-from vae.environment import describe, source_hash
+from vae.environment import describe
 from vae.errors import DivergedError
 from vae.model import VAE
-from vae.parts import canonical_json
 from vae.reuse import Models, build
 from vae.spec import RunSpec
 
@@ -123,11 +122,9 @@ def _fit(model: VAE, monitor: "_Monitor", batches: Batches, data: Data, until: i
 
 def _training(spec: RunSpec, data_checksum: str) -> str:
     """Return what identifies a training; without a schedule, how many epochs are still to come plays no part."""
-    settings = spec.settings()
-    del settings["data"]["path"]
-    if not any(term.scheduled for term in spec.loss.values()):
-        del settings["train"]["epochs"]
-    return hashlib.sha256(canonical_json([settings, data_checksum]).encode()).hexdigest()
+    if not any(term.scheduled for term in spec.terms.values()):
+        spec = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 1})})
+    return spec.digest(data_checksum)
 
 
 class _Monitor(keras.callbacks.Callback):
@@ -159,7 +156,7 @@ class _Monitor(keras.callbacks.Callback):
         machine = describe()
         identity = {
             "spec": digest,
-            "source": source_hash(),
+            "source": code_of(self.spec, metrics=())["vae"],
             **{name: machine[name] for name in ("backend", "device", "gpu", "processor", "packages")},
             "variables": [[list(variable.shape), str(variable.dtype)] for variable in self._variables()],
         }

@@ -11,7 +11,7 @@ from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.runner.trial import repeat
-from vae.environment import source_hash
+from vae.code import is_current
 from vae.errors import SpecError
 
 __all__ = ["run"]
@@ -44,5 +44,5 @@ def run(options: Namespace, console: Console) -> int:
 
 def _made_by(record: Record) -> str:
     packages = " ".join(f"{name} {version}" for name, version in record.environment["packages"].items())
-    code = "" if record.code.get("vae") == source_hash() else "; vae's code has changed since"
+    code = "" if is_current(record.code) else "; vae's code has changed since"
     return escape(f"{record.environment['processor']}, {packages}{code}")

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.text.characters import visible
+from vae.errors import VaebenchError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["append", "csv_text", "lines"]
+__all__ = ["LOG_FORMAT", "append", "check_format", "csv_text", "lines"]
+
+LOG_FORMAT = 2
+"""Of the logs, as this version writes it: a file begins with a line that says so. Format 1 said nothing."""
 
 
 def append(path: Path, line: Mapping[str, Any]) -> None:
@@ -26,14 +30,19 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
             torn = file.read(1) != b"\n"
         else:
             torn = False
-        text = json.dumps(line, ensure_ascii=False) + "\n"
+        first = "" if size else json.dumps({"format": LOG_FORMAT}) + "\n"
+        text = first + json.dumps(line, ensure_ascii=False) + "\n"
         file.write((b"\n" if torn else b"") + text.encode("utf-8", "backslashreplace"))
         file.flush()
         os.fsync(file.fileno())
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines that are whole; none where there is no file."""
+    """Yield the lines that are whole, but for the one that tells the format; none where there is no file.
+
+    Raises:
+        VaebenchError: a newer version wrote them.
+    """
     if not path.is_file():
         return
     # Not splitlines, which takes more signs for an end of line than a name may hold.
@@ -42,13 +51,28 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             line = json.loads(text)
         except ValueError:
             continue
-        if isinstance(line, dict):
+        if isinstance(line, dict) and line.keys() == {"format"}:
+            check_format(path, line["format"], LOG_FORMAT)
+        elif isinstance(line, dict):
             yield line
 
 
 # What makes a spreadsheet run a cell: at its beginning, or after a character at which another country's settings, or
 # a reader that ignores quotes, would begin a new cell.
 _FORMULA = re.compile(r"(\A|[;\t\n])(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|\A[\t\n])")
+
+
+def check_format(path: Path, found: object, newest: int) -> None:
+    """Refuse what a newer version wrote.
+
+    Raises:
+        VaebenchError: with both formats.
+    """
+    if not isinstance(found, int) or found > newest:
+        raise VaebenchError(
+            f"{path}: got format {found!r}, expected one up to {newest}: a newer version of vaebench wrote it. "
+            "Install that, or choose another folder with --results",
+        )
 
 
 def csv_text(frame: "pd.DataFrame") -> str:

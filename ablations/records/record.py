@@ -6,7 +6,11 @@ from typing import Any
 
 from ablations.records.status import Status
 
-__all__ = ["SEED", "Record", "dataset_of", "measured", "model_of"]
+__all__ = ["FORMAT", "SEED", "Record", "dataset_of", "measured", "model_of"]
+
+
+FORMAT = 2
+"""Of `record.json`, as this version writes it; it reads all up to it."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,12 @@ class Record:
         timings: name -> seconds (or the unit in the name).
         environment: machine, versions, threads, device.
         data: name, checksum, licence, source, shape, train_images, test_images, class_names.
-        code: `vae` (hash of the package's source) and `git` (commit, or None).
+        code: `vae` (one hash of the code it ran through), `core` and `parts` (each by itself: `vae.code`), `git`
+            (commit, or None).
         notes: choices made on the way, such as how batch statistics were obtained.
         started: and `finished`: ISO 8601, UTC.
+        format: of this record; 1, which says nothing of it, has digests that terms without a weight are a part of, and
+            one hash for all code.
     """
 
     trial: str
@@ -48,6 +55,7 @@ class Record:
     notes: Mapping[str, Any] = field(default_factory=dict)
     started: str = ""
     finished: str = ""
+    format: int = FORMAT
 
     def __post_init__(self) -> None:
         """Take a status from its text.

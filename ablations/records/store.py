@@ -14,10 +14,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from ablations.records.files import check_format
 from ablations.records.ledger import Ledger
-from ablations.records.record import Record
+from ablations.records.record import FORMAT, Record
 from ablations.records.status import Status
-from vae.environment import source_hash
+from vae.code import is_current
 from vae.errors import VaebenchError
 from vae.files import flush
 
@@ -245,9 +246,16 @@ class Store:
         shutil.rmtree(old, ignore_errors=True)
 
     def read(self, trial: str) -> Record | None:
-        """Return a trial's record, or None where there is none that can be read."""
+        """Return a trial's record, or None where there is none that can be read.
+
+        Raises:
+            VaebenchError: a newer version wrote it: to take it for missing would be to train it again.
+        """
+        path = self.trials / trial / "record.json"
         try:
-            return Record(**json.loads((self.trials / trial / "record.json").read_text(encoding="utf-8")))
+            found = {"format": 1} | json.loads(path.read_text(encoding="utf-8"))
+            check_format(path, found["format"], FORMAT)
+            return Record(**found)
         except (OSError, ValueError, TypeError):
             return None
 
@@ -256,7 +264,7 @@ class Store:
         record = self.read(trial)
         if record is None or record.status != Status.DONE:
             return False
-        return trial not in again or record.code.get("vae") == source_hash()
+        return trial not in again or is_current(record.code)
 
     @staticmethod
     def of_trial(folder: Path) -> Record | None:

@@ -11,32 +11,40 @@ import numpy as np
 import pandas as pd
 
 from ablations.records.files import csv_text
-from ablations.records.record import SEED, Record, measured
+from ablations.records.record import SEED, Record, dataset_of, measured, model_of
 from ablations.records.status import Status
 from ablations.statistics.intervals import mean_interval, spread
 from ablations.text.columns import order
 from vae.files import write_atomically
 
-__all__ = ["summary", "table", "write"]
+__all__ = ["FORMAT", "summary", "table", "write"]
+
+FORMAT = 2
+"""Of the tables: their last column says so. Format 1 has no such column, and `dataset` and `model` only as axes."""
+
+DATASET, MODEL = "dataset", "model"
 
 _TEXT = ("status", "reason", "trial", "digest", "code", "git", "started", "finished")
 _BEFORE = ("status", "reason", "stale")
-_AFTER = ("trial", "digest", "code", "git", "started", "finished")
+_AFTER = ("trial", "digest", "code", "git", "started", "finished", "format")
 
 
 def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFrame:
     """Return one row a trial, failed ones included.
 
-    Columns: the axes in the study's order, `status`, `reason`, `stale`, every metric and timing, then the trial's
-    name, digest, source hash, commit and dates. A column of mixed types becomes text, so that parquet can hold it.
+    Columns: `dataset` and `model`, whether they are axes or fixed, so that tables of several studies can be put
+    together; the other axes in the study's order, `status`, `reason`, `stale`, every metric and timing, then the
+    trial's name, digest, source hash, commit and dates, and the format of the table. A column of mixed types becomes
+    text, so that parquet can hold it.
     """
-    axes = list(dict.fromkeys(axis for record in records for axis in record.axes))
+    named = {DATASET: list(map(dataset_of, records)), MODEL: list(map(model_of, records))}
+    axes = list(dict.fromkeys([*named, *(axis for record in records for axis in record.axes)]))
     axes.sort(key=lambda axis: axis == SEED)
     numbers = [measured(record) for record in records]
     names = [name for name in order({name for row in numbers for name in row}) if name not in axes]
     columns: dict[str, pd.Series[Any]] = {}
     for axis in axes:
-        columns[axis] = _typed([record.axes.get(axis) for record in records])
+        columns[axis] = _typed(named.get(axis) or [record.axes.get(axis) for record in records])
     fixed: dict[str, list[Any]] = {
         "status": [record.status for record in records],
         "reason": [record.reason for record in records],
@@ -47,18 +55,21 @@ def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFram
         "git": [_text_or_none(record.code.get("git")) for record in records],
         "started": [record.started or None for record in records],
         "finished": [record.finished or None for record in records],
+        "format": [FORMAT] * len(records),
     }
     for name in _BEFORE:
         columns.setdefault(name, _typed(fixed[name], text=name in _TEXT))
     for name in names:
         columns[name] = pd.Series([row.get(name, math.nan) for row in numbers], dtype="float64")
     for name in _AFTER:
-        columns.setdefault(name, _typed(fixed[name], text=True))
+        columns.setdefault(name, _typed(fixed[name], text=name in _TEXT))
     return pd.DataFrame(columns)
 
 
 def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Return one row a configuration: each number's mean, standard deviation and interval over the seeds.
+
+    `dataset` and `model` come first, then the other axes.
 
     For a number `m` the columns are `m_mean`, `m_sd` (ddof=1, empty for one seed) and the 95 % t interval of the mean,
     `m_low` to `m_high`. `n` counts the trials behind the means, `failed` those that were tried and left none,
@@ -69,8 +80,8 @@ def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
         trials: from `table`.
         axes: the axes' names; `seed` is left out of the key.
     """
-    key = [axis for axis in axes if axis != SEED and axis in trials.columns]
-    known = {*axes, SEED, *_BEFORE, *_AFTER}
+    key = [axis for axis in dict.fromkeys([DATASET, MODEL, *axes]) if axis != SEED and axis in trials.columns]
+    known = {*key, SEED, *_BEFORE, *_AFTER}
     numbers = [name for name in trials.columns if name not in known and pd.api.types.is_float_dtype(trials[name])]
     groups: dict[tuple[str, ...], list[int]] = {}
     for place, row in enumerate(trials[key].itertuples(index=False, name=None)):
@@ -78,7 +89,7 @@ def summary(trials: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     firsts = [places[0] for places in groups.values()]
     frame = trials[key].iloc[firsts].reset_index(drop=True)
     rows = [_summarise(trials.iloc[places], numbers) for places in groups.values()]
-    return pd.concat([frame, pd.DataFrame(rows, index=frame.index)], axis="columns")
+    return pd.concat([frame, pd.DataFrame(rows, index=frame.index).assign(format=FORMAT)], axis="columns")
 
 
 def _summarise(group: pd.DataFrame, numbers: Iterable[str]) -> dict[str, float]:

@@ -46,7 +46,9 @@ def _code(record: Record) -> dict[str, Any]:
         code["commit"] = f"{commit.removesuffix(_CHANGED)}, {state}"
     elif code:
         code["commit"] = "none: vaebench ran as installed, in the version given among the packages"
-    return {"SHA-256 of the source of vae" if name == "vae" else name: value for name, value in code.items()}
+    source, core, parts = code.pop("vae", None), code.pop("core", None), code.pop("parts", {})
+    code |= {f"SHA-256 of the {name}": digest for name, digest in parts.items()}
+    return {"SHA-256 of the source of vae": source, **code} if core is None else {"SHA-256 of the core": core, **code}
 
 
 def _dates(records: Sequence[Record]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from ablations.study.stop import StopSpec
 from ablations.study.study import Study
 from ablations.study.trial import Trial
 from ablations.text.numbers import value_text
-from vae.environment import source_hash
+from vae.code import is_current
 
 if TYPE_CHECKING:
     from ablations.runner.plan import Plan
@@ -166,7 +166,7 @@ class _Curves:
             return None
         # Older code's checkpoints are of no use, so that its curves are not gone on from either, unless they are to be
         # kept as they are.
-        if (record.status == Status.PAUSED or trial.name in self.missing) and record.code.get("vae") != source_hash():
+        if (record.status == Status.PAUSED or trial.name in self.missing) and not is_current(record.code):
             return None
         history = self.store.history(record)
         if self.stop.column not in history:

@@ -1,18 +1,20 @@
 """What a run of a study would do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from ablations.records.index import by_digest, known
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.study.study import Study
 from ablations.study.trial import Trial
-from vae.environment import source_hash
+from vae.code import is_current
 from vae.errors import DataError, SpecError
-from vae.parts import canonical_json
+from vae.spec import RunSpec
 
-__all__ = ["Plan", "make_plan", "no_grid", "recorded", "records_of"]
+__all__ = ["Plan", "make_plan", "no_grid", "placed", "recorded", "records_of"]
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,33 @@ def make_plan(study: Study, store: Store, trials: Sequence[Trial] | None = None,
         DataError: a data set is missing.
     """
     trials = list(study.trials()) if trials is None else list(trials)
-    known = set(store.names())
-    records = {trial.name: store.read(trial.name) for trial in trials if trial.name in known}
-    done = {name: record for name, record in records.items() if record is not None and _is_settled(record, study)}
-    stale = frozenset(name for name, record in done.items() if record.code.get("vae") != source_hash())
+    found = by_digest(known(store))
+    trials = [placed(trial, found) for trial in trials]
+    records = {trial.name: found[trial.digest] for trial in trials if trial.digest in found}
+    done = {name: record for name, record in records.items() if _is_settled(record, study)}
+    stale = frozenset(name for name, record in done.items() if not is_current(record.code))
     again = stale if refresh else frozenset()
     missing = [trial for trial in trials if trial.name not in done or trial.name in again]
-    return Plan(
-        trials,
-        missing,
-        stale - again,
-        tuple(Record("", "", axes, Status.SKIPPED, reason) for axes, reason in study.skipped()),
-    )
+    skipped = tuple(_skipped(study, axes, reason) for axes, reason in study.skipped())
+    return Plan(trials, missing, stale - again, skipped)
+
+
+def _skipped(study: Study, axes: Mapping[str, Any], reason: str) -> Record:
+    """Return the record of a row that is no trial: of its spec, the names of its data set and model are known."""
+    flat = {**study.fixed, **{study.settings.resolve(axis, study.where): value for axis, value in axes.items()}}
+    default = RunSpec()
+    names = {"data": flat.get("data.name", default.data.name), "model": flat.get("model.name", default.model.name)}
+    return Record("", "", axes, Status.SKIPPED, reason, {part: {"name": name} for part, name in names.items()})
 
 
 def _is_settled(record: Record, study: Study) -> bool:
     """Tell whether nothing is left to do: a trial that was stopped at a rung has to go on where there are none."""
     return record.status.settled if study.stop else record.status == Status.DONE
+
+
+def placed(trial: Trial, found: Mapping[str, Record]) -> Trial:
+    """Return a trial under the name of the folder that holds it; `found` has the records by their digest of today."""
+    return trial.under(found[trial.digest].trial) if trial.digest in found else trial
 
 
 def recorded(trials: Sequence[Trial], store: Store) -> list[Trial]:
@@ -70,11 +82,9 @@ def recorded(trials: Sequence[Trial], store: Store) -> list[Trial]:
         for trial in trials:
             _ = trial.digest
     except DataError:
-        records = [record for name in store.names() if (record := store.read(name)) is not None]
-        records.sort(key=lambda record: record.finished)
-        digests = {canonical_json(record.spec): record.digest for record in records}
-        settings = [trial.spec.canonical() for trial in trials]
-        return [replace(trial, recorded=digests.get(one, "none")) for trial, one in zip(trials, settings, strict=True)]
+        found = sorted(known(store), key=lambda one: one.record.finished)
+        digests = {one.identity: one.digest for one in found}
+        return [replace(trial, recorded=digests.get(trial.spec.identity(), "none")) for trial in trials]
     return list(trials)
 
 

@@ -18,8 +18,8 @@ from ablations.runner.job import Event, Job, Resources
 from ablations.runner.plan import Plan, make_plan, no_grid, records_of
 from ablations.runner.schedule import GridSchedule, Schedule
 from ablations.study.study import Study
+from vae.code import git_commit
 from vae.datasets import load
-from vae.environment import git_commit
 
 __all__ = ["run"]
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
+from vae.code import code_of
 from vae.datasets import Data, load
-from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss, source_hash
+from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss
 from vae.errors import DataError, DivergedError, VaebenchError
 from vae.spec import DataSpec, RunSpec
 
@@ -72,7 +73,7 @@ def failed(job: Job, status: Status, reason: str, started: str = "") -> Record:
         reason=reason,
         spec=job.trial.spec.settings(),
         environment={"host": platform.node()},
-        code={"vae": source_hash(), "git": job.commit},
+        code={**code_of(job.trial.spec), "git": job.commit},
         started=started,
         finished=_now(),
     )

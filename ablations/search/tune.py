@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ablations.records.index import by_digest, known
 from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.runner.collect import Outcome
 from ablations.runner.job import Event, Job
-from ablations.runner.plan import Plan
+from ablations.runner.plan import Plan, placed
 from ablations.runner.run import run
 from ablations.search.log import Proposal, Result, SearchLog, identity, proposed_trials, trials_of
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
@@ -112,6 +113,7 @@ class _Search:
         axes = {axis: values for axis, values in study.axes.items() if axis != "seed"}
         epochs = max(trial.spec.train.epochs for trial in study.trials())
         self._oracle = Oracle(self._tune, axes, study.ranges, epochs)
+        self._found = by_digest(known(store))  # what is there already, under whatever name
         self._seen: set[str] = set()  # trials of the proposals told so far
 
     def waves(self, commit: str | None) -> Iterator[list[Job]]:
@@ -188,7 +190,7 @@ class _Search:
 
     def _trials(self, proposal: Proposal) -> list[Trial]:
         try:
-            return trials_of(self._study, proposal)
+            return [placed(trial, self._found) for trial in trials_of(self._study, proposal)]
         except SpecError:
             return []  # `_result` says why
 
@@ -209,7 +211,7 @@ class _Search:
                 reason=f"proposal {proposal.parent}, from which it goes on, failed",
             )
         try:
-            names = tuple(trial.name for trial in trials_of(self._study, proposal))
+            names = tuple(placed(trial, self._found).name for trial in trials_of(self._study, proposal))
         except SpecError as error:
             return Result(proposal.number, status=Status.REFUSED, reason=str(error))
         empty = Result(proposal.number, trials=names, repeats=set(names) <= self._seen)

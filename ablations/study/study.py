@@ -171,7 +171,7 @@ class Study:
         """The trials, and each row that a rule leaves out, with the rule."""
         columns = dict.fromkeys([*self.axes, *(key for row in self.file.include for key in row)])
         columns.pop("seed")
-        unique: dict[str, Trial] = {}
+        unique: dict[tuple[str, str | None], Trial] = {}
         skipped: list[Skipped] = []
         for row in self._asked():
             reason = self.excluded(row)
@@ -181,7 +181,7 @@ class Study:
             spec = self._spec(row)
             axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
-            unique.setdefault(spec.canonical(), Trial(axes, spec))
+            unique.setdefault((spec.identity(), spec.data.path), Trial(axes, spec))
         return tuple(unique.values()), tuple(skipped)
 
     def _asked(self) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Self
 
 from vae.datasets import fingerprint
 from vae.spec import DataSpec, RunSpec
@@ -32,11 +32,13 @@ class Trial:
         axes: axis -> value, `seed` last; None where the axis means nothing to the model.
         spec: the run.
         recorded: the digest, where it is known from a record and the data may be gone.
+        folder: the name of the folder that it has already, where another version gave it, or another order of axes.
     """
 
     axes: Mapping[str, Any]
     spec: RunSpec
     recorded: str | None = None
+    folder: str | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -46,8 +48,14 @@ class Trial:
     @cached_property
     def name(self) -> str:
         """The folder's name: readable, and unique by its digest."""
+        if self.folder is not None:
+            return self.folder
         parts = [f"{'' if axis in SPEAKING else axis}{value}" for axis, value in self.axes.items() if value is not None]
         return f"{slug('-'.join(parts))[:SLUG_LENGTH]}-{self.digest[:8]}"
+
+    def under(self, folder: str) -> Self:
+        """Return this trial under the name of a folder that holds it already."""
+        return self if folder == self.name else replace(self, folder=folder, recorded=self.digest)
 
 
 def slug(text: str) -> str:

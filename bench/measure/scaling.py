@@ -18,7 +18,8 @@ from statistics import median
 from typing import Any
 
 from ablations.cli import main as vaebench
-from vae.environment import describe, peak_rss_mb, source_hash
+from vae.code import code_of
+from vae.environment import describe, peak_rss_mb
 from vae.errors import VaebenchError
 
 __all__ = ["Point", "as_markdown", "main", "measure", "plot", "prepare_plan", "prepare_report"]
@@ -87,7 +88,7 @@ def prepare_report(trials: int, folder: Path) -> list[str]:
         record = records[tuple(trial.axes.values())]
         own = replace(record, trial=trial.name, digest=trial.digest, spec=trial.spec.settings())
         with store.commit(trial.name) as draft:
-            draft.write_record(replace(own, code={"vae": source_hash()}))
+            draft.write_record(replace(own, code=code_of(trial.spec)))
             made.histories[record.trial].to_csv(draft.folder / "history.csv", index=False)
             draft.write_arrays(made.arrays[record.trial])
     return ["report", str(store.root), "--no-pdf"]
@@ -206,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _child(*words[1:])
     options = parser.parse_args(words)
     from ablations.report.style import styled
-    from vae.environment import git_commit
+    from vae.code import git_commit
     from vae.files import write_atomically
 
     sizes, repeats = (SMALL, 1) if options.smoke else (SIZES, options.repeats)

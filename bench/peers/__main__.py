@@ -18,8 +18,9 @@ from bench.peers import report
 from bench.peers._contract import Task
 from bench.peers._environments import Environment, prepare
 from bench.peers._runs import CONTESTANTS, Run, perform, schedule
+from vae.code import git_commit
 from vae.datasets import DataSpec, load
-from vae.environment import describe, git_commit
+from vae.environment import describe
 
 __all__ = ["main"]
 

@@ -114,14 +114,14 @@ def test_a_trial_that_raises(
 
 @pytest.fixture(scope="module")
 def fallen(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Store]:
-    """Return what a run of trials that die in four ways says and leaves."""
+    """Return what a run of trials that die in three ways says and leaves."""
     folder = tmp_path_factory.mktemp("fallen")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         settle(patch)
-        store = begin(finished, "latent_dim = [2, 6, 3, 4, 5]")
+        store = begin(finished, "latent_dim = [2, 3, 4, 5]")
         arm(folder, patch)
-        told = command("run", "mine.toml", "--workers", "2", "--retries", "0", "--timeout", "25", inline=False)
+        told = command("run", "mine.toml", "--workers", "2", "--retries", "0", inline=False)
         return told, Store(store.root.absolute())
 
 
@@ -137,9 +137,6 @@ def arm(folder: Path, patch: pytest.MonkeyPatch) -> None:
         pytest.param("crashed", 3, marks=pytest.mark.fault("trials", "a worker process crashes (here `abort`)")),
         pytest.param("crashed", 4, marks=pytest.mark.fault("trials", "a worker process ends itself")),
         pytest.param("crashed", 5, marks=pytest.mark.fault("trials", "a worker process is killed, with `--retries 0`")),
-        pytest.param(
-            "timeout", 6, marks=pytest.mark.fault("trials", "a trial hangs and hears no signal, with `--timeout 25`")
-        ),
     ],
 )
 def test_a_worker_that_dies_takes_one_trial_along(
@@ -147,6 +144,14 @@ def test_a_worker_that_dies_takes_one_trial_along(
 ) -> None:
     told, store = fallen
     fault(told, told.line(f"{status} latent_dim{size}-"), kept(store))
+
+
+@pytest.mark.fault("trials", "a trial hangs and hears no signal, with `--timeout 15`")
+def test_a_trial_that_hangs(finished: Path, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begin(finished, "latent_dim = [2, 6]")
+    arm(tmp_path, monkeypatch)
+    told = command("run", "mine.toml", "--workers", "1", "--retries", "0", "--timeout", "15", inline=False)
+    fault(told, told.line("timeout latent_dim6-"), kept(store))
 
 
 @pytest.mark.fault("trials", "a worker process is killed, once")

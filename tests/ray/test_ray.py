@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -43,6 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*ray_client_serve
 
 TRIALS = int(os.environ.get("VAEBENCH_RAY_TRIALS", "4"))
 ROOT = Path(__file__).parents[2]
+LONG = 600.0  # seconds to wait for what comes at once, unless the machine is busy with other work
 TASK = "ray::perform_here"  # what Ray calls a process that performs a trial
 STUDY = """
 name = "far"
@@ -112,7 +114,7 @@ def tasks(node: Any = None) -> list[psutil.Process]:
 
 
 def wait_for(what: Callable[[], Any], runner: subprocess.Popen[bytes], log: Path) -> Any:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LONG
     while time.monotonic() < deadline and runner.poll() is None:
         if found := what():
             return found
@@ -120,8 +122,8 @@ def wait_for(what: Callable[[], Any], runner: subprocess.Popen[bytes], log: Path
     pytest.fail(f"did not come about, runner {runner.poll()}: {log.read_text()[-3000:]}")
 
 
-def idle_within(seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until_idle() -> None:
+    deadline = time.monotonic() + LONG
     while tasks() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert tasks() == []
@@ -157,7 +159,7 @@ def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, s
     wait_for(checkpoint, runner, log)
     (doomed,) = [node for node in cluster.worker_nodes if tasks(node)][:1]
     cluster.remove_node(doomed, allow_graceful=False)
-    assert runner.wait(600) == 0, log.read_text()[-3000:]
+    assert runner.wait(LONG) == 0, log.read_text()[-3000:]
 
     assert [found for name in names for found in differences(calm, wild, name)] == []
     attempts = wild.ledger.attempts()
@@ -183,20 +185,31 @@ def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, s
     assert [path for path in wild.root.rglob("*") if ".partial" in path.name] == []
 
 
-def test_a_trial_that_takes_too_long_is_stopped_on_its_node(tmp_path: Path, study: Path, cluster: Any) -> None:
+def test_a_trial_that_takes_too_long_is_stopped_on_its_node(
+    tmp_path: Path, study: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = Study.load(study)
     one = replace(table, axes={"learning_rate": [1e-3], "seed": [0]}, fixed=table.fixed | {"train.epochs": 100_000})
     events: list[Event] = []
+    # However slow the machine, the time is up only once an epoch and a checkpoint have come from the node.
+    clock, leap = time.monotonic, [0.0]
+    monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: clock() + leap[0]))
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        if event.kind == "epoch" and fetch(Store(tmp_path / "slow" / one.folder_name).workspace(event.trial)):
+            leap[0] = LONG
+
     settings: dict[str, Any] = {"executor": "ray", "address": cluster.address, "memory": 1e9, "retries": 0}
-    outcome = run(one, tmp_path / "slow", timeout=20, on_event=events.append, **settings)
+    outcome = run(one, tmp_path / "slow", timeout=LONG, on_event=on_event, **settings)
     assert [(record.status, record.reason) for record in outcome.failed] == [
-        ("timeout", "stopped after 20 s, the limit that --timeout sets")
+        ("timeout", f"stopped after {LONG:g} s, the limit that --timeout sets")
     ]
     kinds = [event.kind for event in events]
     assert kinds[0] == "started"
     assert "epoch" in kinds  # live, from another process
     assert fetch(outcome.store.workspace(events[0].trial)) is not None  # the next run goes on from there
-    idle_within(20)
+    wait_until_idle()
 
 
 def test_ctrl_c_stops_the_tasks_on_all_nodes_and_keeps_their_way_so_far(
@@ -208,9 +221,9 @@ def test_ctrl_c_stops_the_tasks_on_all_nodes_and_keeps_their_way_so_far(
     wait_for(lambda: list(store.workspace("any").parent.glob("*/*.checkpoint")), runner, log)
     assert tasks()
     runner.send_signal(signal.SIGINT)
-    assert runner.wait(60) == 130
+    assert runner.wait(LONG) == 130
     assert "stopped. What is finished is kept; the same command goes on from there" in log.read_text()
-    idle_within(20)
+    wait_until_idle()
     assert {one.status for one in store.ledger.attempts()} == {"interrupted"}
 
 
@@ -237,7 +250,6 @@ def test_trials_pause_at_rungs_and_go_on_on_any_node(tmp_path: Path, study: Path
 
 
 def test_hyperband_goes_on_from_shorter_trainings_on_any_node(tmp_path: Path, study: Path, cluster: Any) -> None:
-    pytest.importorskip("keras_tuner")
     table = tomllib.loads(study.read_text())
     table |= {
         "fixed": table["fixed"] | {"epochs": 3},
@@ -259,7 +271,7 @@ def test_a_runner_outside_of_the_cluster_reaches_it_as_a_client(tmp_path: Path, 
     study.write_text(STUDY.format(seeds=[0]).replace("epochs = 40", "epochs = 4") + "[stop]\nrungs = [2]\nkeep = 0.5\n")
     calm = run(Study.load(study), tmp_path / "calm", executor="inline", threads=1)
     log, wild = tmp_path / "log", Store(tmp_path / "wild" / "far")
-    assert start(study, tmp_path / "wild", cluster.client, log).wait(300) == 0, log.read_text()[-3000:]
+    assert start(study, tmp_path / "wild", cluster.client, log).wait(LONG) == 0, log.read_text()[-3000:]
     (done,) = [record.trial for record in calm.records if record.status == "done"]
     assert differences(calm.store, wild, done) == []
     assert len(wild.names()) == 2

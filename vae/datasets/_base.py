@@ -1,13 +1,12 @@
 """Which images a run is about, and the contract of a data set."""
 
 from abc import ABC, abstractmethod
-from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from vae.datasets._arrays import SMALLEST_SIDE, Opened
-from vae.parts import Part, canonical_json
+from vae.parts import Part
 from vae.registry import Registry
 
 __all__ = ["DATASETS", "DataSpec", "Dataset"]
@@ -39,12 +38,11 @@ class DataSpec(Part):
     test_fraction: float = Field(0.3, gt=0, lt=1)
     split_seed: int = Field(42, ge=0, lt=2**32)
 
-    @cached_property
-    def identity(self) -> str:
-        """The canonical JSON of the settings but the path: where the data lies plays no part, only what it is."""
-        settings = self.settings()
+    def identifying(self) -> dict[str, Any]:
+        """Return the settings but the path: where the data lies plays no part, only what it is."""
+        settings = super().identifying()
         del settings["path"]
-        return canonical_json(settings)
+        return settings
 
     @field_validator("name")
     @classmethod

@@ -25,7 +25,7 @@ from ablations.runner.executors._base import EXECUTORS, Executor
 from ablations.runner.executors._seats import seats
 from ablations.runner.job import Event, Job
 from ablations.runner.trial import failed
-from vae.environment import source_hash
+from vae.code import is_current
 from vae.gpus import VISIBLE
 from vae.graph import graph_key
 
@@ -222,7 +222,7 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     record = replace(record, notes={"log": log})
     store = Store(job.root)
     found = store.read(job.name)
-    if found is not None and found.status == Status.DONE and found.code.get("vae") == source_hash():
+    if found is not None and found.status == Status.DONE and is_current(found.code):
         record = found  # it died between its commit and its word
         if not job.leaves_state(record.status):
             store.clear_workspace(job.workspace)

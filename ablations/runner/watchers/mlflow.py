@@ -12,7 +12,7 @@ from ablations.runner.extras import require
 from ablations.runner.job import Event
 from ablations.runner.watchers._base import Subject, Watcher
 from ablations.study.settings import flatten
-from vae.environment import source_hash
+from vae.code import code_of, core_hash
 from vae.errors import VaebenchError
 
 __all__ = ["MLflow", "open_watcher"]
@@ -50,7 +50,7 @@ class MLflow:
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._experiment = self._find_experiment(artefacts)
-            self._parent = self._find(subject.study.name, {})
+            self._parent = self._find(subject.study.name, core_hash(), {})
         except (MlflowException, OSError) as error:
             raise VaebenchError(f"--mlflow {uri}: {str(error).splitlines()[0]}. Choose another place") from None
 
@@ -79,9 +79,9 @@ class MLflow:
         found = self._client.get_experiment_by_name(name)
         return str(found.experiment_id if found else self._client.create_experiment(name, artefacts))
 
-    def _find(self, name: str, tags: Mapping[str, str]) -> str:
+    def _find(self, name: str, code: str, tags: Mapping[str, str]) -> str:
         """Return the run of this name and code, a new one where there is none."""
-        key = f"{name} {source_hash()[:16]}"
+        key = f"{name} {code[:16]}"
         found = self._client.search_runs([self._experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
         if found:
             self._client.update_run(found[0].info.run_id, "RUNNING")
@@ -90,7 +90,8 @@ class MLflow:
         return str(made.info.run_id)
 
     def _open(self, trial: str) -> None:
-        run = self._runs[trial] = self._find(trial, {PARENT: self._parent})
+        code = code_of(self._subject.trials[trial].spec)["vae"]
+        run = self._runs[trial] = self._find(trial, code, {PARENT: self._parent})
         self._known[trial] = max((point.step for point in self._client.get_metric_history(run, "loss")), default=0)
         if not self._client.get_run(run).data.params:
             from mlflow.entities import Param

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ablations.records.status import Status
 from ablations.runner.job import Event
 from ablations.runner.watchers._base import Subject, Watcher
-from vae.environment import source_hash
+from vae.code import code_of
 from vae.errors import SpecError
 
 __all__ = ["TensorBoard", "open_watcher"]
@@ -43,7 +43,6 @@ class TensorBoard:
         import tensorflow as tf
 
         self._tf, self._subject, self._folder = tf, subject, folder
-        self._suffix = f".{source_hash()[:8]}"
         self._writers: dict[str, Any] = {}
         self._known: dict[str, int] = {}
         try:
@@ -74,14 +73,15 @@ class TensorBoard:
 
     def _open(self, trial: str) -> None:
         folder = self._folder / trial
+        suffix = f".{code_of(self._subject.trials[trial].spec)['vae'][:8]}"
         mine = []
         for path in sorted(folder.glob("*tfevents*")):
-            if path.name.endswith(self._suffix):
+            if path.name.endswith(suffix):
                 mine.append(path)
             else:
                 path.unlink(missing_ok=True)
         self._known[trial] = max((step for path in mine for step in self._steps(path)), default=0)
-        self._writers[trial] = self._tf.summary.create_file_writer(str(folder), filename_suffix=self._suffix)
+        self._writers[trial] = self._tf.summary.create_file_writer(str(folder), filename_suffix=suffix)
 
     def _steps(self, path: Path) -> Iterator[int]:
         """Yield the epochs in an event file, up to where a killed process broke off."""

@@ -31,7 +31,7 @@ def test_failed_trials_have_a_row_and_columns_keep_their_order() -> None:
     frame = table(
         [record(model="conv", latent_dim=2, seed=0), record(status="failed", model="conv", latent_dim=2, seed=1)]
     )
-    assert list(frame.columns[:6]) == ["model", "latent_dim", "seed", "status", "reason", "stale"]
+    assert list(frame.columns[:6]) == ["dataset", "model", "latent_dim", "seed", "status", "reason"]
     assert frame["status"].tolist() == ["done", "failed"]
     assert frame["reason"].tolist() == [None, "it broke"]
     assert frame["mse"].isna().tolist() == [False, True]

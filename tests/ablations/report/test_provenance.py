@@ -104,6 +104,18 @@ def test_the_commit_is_told_with_the_state_of_the_tree(study: ModuleType, git: s
     assert rows["code: SHA-256 of the source of vae"] == "f" * 64
 
 
+def test_the_code_is_told_part_by_part(study: ModuleType) -> None:
+    records = study.demo(models=("dense",), broken=False).records
+    parts = [{"network conv": "a" * 64}, {"network dense": "b" * 64}]
+    code = {"vae": "e" * 64, "core": "c" * 64, "git": None}
+    told = [replace(one, code=code | {"parts": parts[place % 2]}) for place, one in enumerate(records)]
+    rows = {what: value for what, value in provenance(told) if what.startswith("code")}
+    assert rows["code: SHA-256 of the core"] == "c" * 64
+    assert rows["code: SHA-256 of the network conv"] == "a" * 64
+    assert rows["code: SHA-256 of the network dense"] == "b" * 64
+    assert "e" * 64 not in rows.values(), "it sums up the others, and is another one for each set of parts"
+
+
 def test_records_of_two_commits_are_counted(study: ModuleType) -> None:
     records = study.demo(models=("dense",), broken=False).records
     records[0] = replace(records[0], code={"git": "b" * 40})

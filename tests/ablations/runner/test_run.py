@@ -173,7 +173,7 @@ def test_results_of_older_code_are_marked_and_retrained_when_asked(tmp_path: Pat
     outcome = run(study(latent_dim=[2]), tmp_path, executor="inline")
     file = outcome.store.trials / outcome.records[0].trial / "record.json"
     record = json.loads(file.read_text())
-    record["code"]["vae"] = "older"
+    record["code"]["core"] = "older"
     file.write_text(json.dumps(record))
     again = run(study(latent_dim=[2]), tmp_path, executor="inline")
     assert again.trained == 0

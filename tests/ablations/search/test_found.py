@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from needs import package
 from sklearn.ensemble import RandomForestRegressor
 
 from ablations import Study, run
@@ -22,7 +23,7 @@ from ablations.runner.executors import Executor
 from ablations.search.found import Search, read_search
 from ablations.search.tune import tune
 
-pytest.importorskip("keras_tuner")
+package("keras_tuner")
 
 TABLE: dict[str, Any] = {
     "name": "found",

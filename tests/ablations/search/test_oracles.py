@@ -6,12 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from needs import package
 
 from ablations.search.oracles import Oracle, Suggestion
 from ablations.study.ranges import Range
 from ablations.study.tune import TuneSpec
 
-pytest.importorskip("keras_tuner")
+package("keras_tuner")
 
 AXES: dict[str, Any] = {"latent_dim": (2, 256), "learning_rate": (1e-4, 1e-1), "model": ("dense", "conv")}
 RANGES = {"latent_dim": Range(2, 256, log=True), "learning_rate": Range(1e-4, 1e-1, log=True)}

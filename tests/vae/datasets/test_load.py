@@ -132,7 +132,7 @@ def test_processes_share_one_cache(install: Callable[..., Any], empty_machine: P
         "print(load(DataSpec(name='mnist')).checksum, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = {process.communicate(timeout=60)[0] for process in running}
+    said = {process.communicate(timeout=600)[0] for process in running}
     assert [process.returncode for process in running] == [0, 0]
     assert said == {f"{load(DataSpec(name='mnist')).checksum} False False\n"}
 

@@ -1,0 +1,166 @@
+"""The code that a number was made by: the core that every run goes through, and the parts that this run used.
+
+Each has a hash of its own, so that a new file beside them changes neither, and what was made before stays fresh.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vae.datasets import DATASETS
+from vae.metrics import METRICS
+from vae.networks import NETWORKS
+from vae.registry import Registry
+from vae.spec import RunSpec
+from vae.terms import TERMS
+
+__all__ = ["code_of", "core_hash", "git_commit", "is_current", "part_hash", "summed"]
+
+ROOT = Path(__file__).parent
+ROOTS = ("vae.training", "vae.evaluation")  # what a trial calls; all that they import is the core
+KINDS: Mapping[str, Registry[Any]] = {"dataset": DATASETS, "network": NETWORKS, "term": TERMS, "metric": METRICS}
+
+
+def code_of(spec: RunSpec, metrics: Iterable[str] = METRICS) -> dict[str, Any]:
+    """Return what a run is made by, as its record holds it.
+
+    Args:
+        spec: the run.
+        metrics: names of what is measured; a training alone has none.
+
+    Returns:
+        `vae`, one hash of all the following; `core`, the hash of what every run goes through; `parts`, "kind name" ->
+        the hash of a part that this one uses.
+    """
+    used = {
+        "dataset": [spec.data.name],
+        "network": [spec.model.name],
+        "term": list(spec.terms),
+        "metric": list(metrics),
+    }
+    parts = {f"{kind} {name}": part_hash(kind, name) or "" for kind, names in used.items() for name in sorted(names)}
+    return {"vae": summed(core_hash(), parts), "core": core_hash(), "parts": parts}
+
+
+def is_current(code: Mapping[str, Any]) -> bool:
+    """Tell whether what `code_of` gave is the code that is here now; False where it was given by an older version."""
+    parts = code.get("parts")
+    if not isinstance(parts, Mapping) or code.get("core") != core_hash():
+        return False
+    return all(part_hash(*name.split(" ", 1)) == known for name, known in parts.items())
+
+
+def summed(core: str, parts: Mapping[str, str]) -> str:
+    """Return one SHA-256 (hex) of the core's and the parts'."""
+    return hashlib.sha256("\n".join([core, *(f"{name} {parts[name]}" for name in sorted(parts))]).encode()).hexdigest()
+
+
+@cache
+def core_hash() -> str:
+    """Return the SHA-256 (hex) of the source that every run goes through, whatever its parts."""
+    return _hash(_core())
+
+
+@cache
+def part_hash(kind: str, name: str) -> str | None:
+    """Return the SHA-256 (hex) of a part's source and of what it imports beyond the core; None where there is none.
+
+    Args:
+        kind: of `KINDS`.
+        name: of the part.
+    """
+    registry = KINDS.get(kind)
+    if registry is None or name not in registry:
+        return None
+    entry = registry[name]
+    module = getattr(entry, "compute", entry).__module__
+    return _hash({module: _file(module)} | _reached([module], set(_core())))
+
+
+@cache
+def _core() -> dict[str, Path]:
+    return _reached(ROOTS, set())
+
+
+def _reached(modules: Iterable[str], known: set[str]) -> dict[str, Path]:
+    """Return module -> file of all in this package that the modules import, by any way, save what is known."""
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in found or module in known:
+            continue
+        found[module] = _file(module)
+        waiting += _imported(found[module])
+    return found
+
+
+def _file(module: str) -> Path:
+    if module.partition(".")[0] == "vae":
+        path = ROOT.parent.joinpath(*module.split("."))
+        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    spec = importlib.util.find_spec(module)
+    return Path(str(spec.origin)) if spec and spec.origin else Path(module)
+
+
+@cache
+def _imported(path: Path) -> tuple[str, ...]:
+    """Return the modules of this package that a file imports, and the packages that they lie in."""
+    tree = ast.parse(path.read_bytes())
+    return tuple(dict.fromkeys(name for node in _run(tree) for one in _named(node) for name in _with_packages(one)))
+
+
+def _run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes that can be run: what stands there for type checkers alone cannot."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _named(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _with_packages(module: str) -> Iterator[str]:
+    parts = module.split(".")
+    if parts[0] == "vae":
+        names = [".".join(parts[: place + 1]) for place in range(len(parts))]
+        yield from (name for name in names if _file(name).is_file())
+
+
+def _hash(files: Mapping[str, Path]) -> str:
+    digest = hashlib.sha256()
+    for module in sorted(files):
+        digest.update(module.encode() + b"\0" + files[module].read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def git_commit() -> str | None:
+    """Return the commit of the code, with a plus sign where files were changed since; None outside of git."""
+    folder = ROOT.parent
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()  # noqa: S603
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
