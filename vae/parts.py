@@ -61,7 +61,7 @@ class Frozen(BaseModel):
         try:
             return cls.model_validate(dict(settings))
         except ValidationError as error:
-            raise SpecError(explain(cls, error, where)) from None
+            raise SpecError(_explain(cls, error, where)) from None
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -128,7 +128,7 @@ class Part(Frozen):
         return copied
 
 
-def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
+def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """Turn pydantic's errors into one message, a line a problem."""
     lines = []
     for problem in error.errors():

@@ -17,7 +17,7 @@ from vae.networks import NETWORKS, Network
 from vae.parts import Frozen, Part, canonical_json, canonical_object
 from vae.terms import TERMS, Term
 
-__all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]
+__all__ = ["DataSpec", "RunSpec", "TrainSpec"]
 
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
 

@@ -15,7 +15,7 @@ from ablations.report.tables.view import Cell, Column, TableView
 from ablations.text.columns import quantity
 from ablations.text.numbers import ABSENT, Formats, clean, count
 
-__all__ = ["as_csv", "as_html", "as_markdown", "views"]
+__all__ = ["as_csv", "as_html", "as_markdown", "sentence", "views"]
 
 _MINUS = "\N{MINUS SIGN}"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|&~$#!])")  # what acts within a line
@@ -161,6 +161,7 @@ def _note(tolerance: float) -> str:
 
 
 def sentence(found: Comparison) -> str:
+    """Return the comparison in one sentence: how many metrics are better, worse or alike."""
     verdicts = Counter(one.verdict for one in found.changes)
     told = [
         f"{verdicts[name]:,} {name}" for name in ("worse", "better", "differs", "unresolved", "same") if verdicts[name]

@@ -39,7 +39,7 @@ from vae.errors import VaebenchError
 from vae.files import write_atomically
 from vae.latent import Embedding, Walk
 
-__all__ = ["Rendered", "Source", "page", "render", "templates"]
+__all__ = ["Rendered", "Source", "render"]
 
 _LETTERS = 121  # that fit a line of the printed tables
 _SUFFIXES = ("svg", "png", "pdf")

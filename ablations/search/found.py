@@ -20,7 +20,7 @@ from ablations.study.tune import TuneSpec, directed
 from ablations.text.columns import quantity
 from ablations.text.numbers import clean, count, setting
 
-__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "read_search"]
+__all__ = ["FEWEST", "RANGE_CHOICES", "Entry", "GridCost", "Importance", "Search", "coordinates", "read_search"]
 
 FEWEST = 12
 """Scored configurations below which no importance of axes is told."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from vae.metrics._base import Array, Outcome, metric
 
-__all__ = ["active_units", "kl", "kl_per_dimension", "knn_accuracy", "posterior_scale"]
+__all__ = ["ACTIVE_VARIANCE", "active_units", "kl", "kl_per_dimension", "knn_accuracy", "posterior_scale"]
 
 ACTIVE_VARIANCE = 0.01
 NEIGHBOURS = 5

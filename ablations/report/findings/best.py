@@ -12,7 +12,7 @@ from ablations.statistics.intervals import Effect, corrected, paired_effect
 from ablations.text.columns import FLOOR, MAIN, axis_label, quantity
 from ablations.text.numbers import clean, count, percent, probability
 
-__all__ = ["Statement", "answer", "seeds_note"]
+__all__ = ["answer", "seeds_note"]
 
 _ROUGH, _FEW = 2, 5
 

@@ -2,8 +2,7 @@
 
 import math
 
-from ablations.report.findings._base import Answer
-from ablations.report.findings.best import Statement
+from ablations.report.findings._base import Answer, Statement
 from ablations.search.found import RANGE_CHOICES, Entry, Search
 from ablations.text.columns import quantity
 from ablations.text.numbers import Formats, clean, count, duration

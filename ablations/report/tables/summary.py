@@ -10,7 +10,7 @@ from ablations.report.tables.view import Cell, Column, TableView, axis_cell, axi
 from ablations.text.columns import FLOOR, order, quantity
 from ablations.text.numbers import ABSENT, clean, percent
 
-__all__ = ["summary_tables"]
+__all__ = ["number_column", "summary_tables"]
 
 _PRIORITY = (
     "mse",
@@ -95,6 +95,7 @@ def _winners(rows: Sequence[Configuration], name: str) -> set[int]:
 
 
 def number_column(name: str) -> Column:
+    """Return a column of numbers."""
     return Column(name, quantity(name).heading, rank=_rank(name))
 
 

@@ -20,8 +20,8 @@ from ablations.report import explorer, report
 from ablations.report import parts as trialparts
 from ablations.report.explorer import explore
 from ablations.report.figures import Loaders, against_latent
-from ablations.report.findings._base import Answer
-from ablations.report.findings.best import Statement, answer
+from ablations.report.findings._base import Answer, Statement
+from ablations.report.findings.best import answer
 from ablations.report.headlines import headlines, supporting
 from ablations.report.parts import linked, trial_parts
 from ablations.report.report import render
