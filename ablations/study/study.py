@@ -111,7 +111,16 @@ class Study:
         if smoke:
             file, fixed = file.shrunk(), fixed | SMOKE
             axes = {axis: smoke_values(axis, values) for axis, values in axes.items()}
-        study = cls(file, axes, fixed, ranges, settings, text, where, source)
+        study = cls(
+            file=file,
+            axes=axes,
+            fixed=fixed,
+            ranges=ranges,
+            settings=settings,
+            text=text,
+            where=where,
+            source=source,
+        )
         try:
             study._check()
         except SpecError as error:
