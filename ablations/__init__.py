@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablations.records.record import Record
     from ablations.records.store import Store
-    from ablations.runner.collect import Outcome
+    from ablations.runner.collect import Collected
+    from ablations.runner.crew import Crew
     from ablations.runner.run import run
     from ablations.search.tune import tune
     from ablations.study.study import Study
     from ablations.study.trial import Trial
 
-__all__ = ["Outcome", "Record", "Store", "Study", "Trial", "run", "tune"]
+__all__ = ["Collected", "Crew", "Record", "Store", "Study", "Trial", "run", "tune"]
 
 _HOMES = {
-    "Outcome": "runner.collect",
+    "Collected": "runner.collect",
+    "Crew": "runner.crew",
     "Record": "records.record",
     "Store": "records.store",
     "Study": "study.study",

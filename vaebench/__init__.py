@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablations.records.record import Record
     from ablations.records.store import Store
+    from ablations.runner.collect import Collected
+    from ablations.runner.crew import Crew
     from ablations.runner.run import run
     from ablations.search.tune import tune
     from ablations.study.designs import DESIGNS, Design
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "ablations.records.record": ("Record",),
     "ablations.records.store": ("Store",),
+    "ablations.runner.collect": ("Collected",),
+    "ablations.runner.crew": ("Crew",),
     "ablations.runner.run": ("run",),
     "ablations.search.tune": ("tune",),
     "ablations.study.designs": ("DESIGNS", "Design"),
@@ -61,6 +65,8 @@ __all__ = [
     "NETWORKS",
     "TERMS",
     "VAE",
+    "Collected",
+    "Crew",
     "Data",
     "DataError",
     "DataSpec",

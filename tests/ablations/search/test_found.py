@@ -8,7 +8,7 @@ import pytest
 from needs import package
 from sklearn.ensemble import RandomForestRegressor
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 from ablations.cli import main
 from ablations.report.figures import Drawn, LeftOut
 from ablations.report.figures.search import (
@@ -51,14 +51,14 @@ def searched(tmp_path: Path, **changes: Any) -> Search:
 
 def _searched(tmp_path: Path, **changes: Any) -> Search:
     study = Study.from_dict(TABLE | changes)
-    found = read_search(study, tune(study, tmp_path, executor="echo").store)
+    found = read_search(study, tune(study, tmp_path, crew=Crew(executor="echo")).store)
     assert found is not None
     return found
 
 
 def test_no_search_is_none(tmp_path: Path, echo: type[Executor]) -> None:
     study = Study.from_dict(TABLE | {"axes": {"latent_dim": [2]}})
-    assert read_search(study, run(study, tmp_path, executor="echo").store) is None
+    assert read_search(study, run(study, tmp_path, crew=Crew(executor="echo")).store) is None
     assert search_answers(None) == []
 
 

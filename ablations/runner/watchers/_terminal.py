@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,23 +18,24 @@ from rich.progress import (
 
 from ablations.records.status import Status
 from ablations.runner.job import Event, Job
+from ablations.runner.watchers._base import Watcher
 from ablations.text.numbers import duration
 
-__all__ = ["Watch"]
+__all__ = ["Bars"]
 
 SHOWN = ("loss", "reconstruction", "kl", "ssim")
 
 
-class Watch:
-    """Follows the events of a run.
+class Bars(Watcher):
+    """Shows how far a run is.
 
     Args:
         console: where to print.
-        trials: how many will be trained, as far as is known; more may be announced by `expect`.
+        trials: how many will be trained, as far as is known; jobs may be more.
     """
 
     def __init__(self, console: Console, trials: int) -> None:
-        """Prepare the bars; they appear when the block is entered."""
+        """Show the bars."""
         self._console = console
         self._epochs: dict[str, int] = {}
         self._finished: set[str] = set()
@@ -55,26 +55,16 @@ class Watch:
             transient=True,
         )
         self._overall = self._bars.add_task("trials", total=self._total, losses="")
-
-    def __enter__(self) -> Self:
-        """Show the bars."""
         self._bars.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take them away."""
-        self._bars.stop()
-
-    def expect(self, jobs: Sequence[Job]) -> None:
-        """Hear of the trials that come next, and of how far they go."""
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Make room for the trials that come next."""
         self._epochs |= {job.name: job.last_epoch for job in jobs}
         self._total = max(self._total, len(self._epochs))
         self._bars.update(self._overall, total=self._total)
 
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
+    def on_event(self, event: Event) -> None:
+        """Move a trial's bar, or print a line where there are none."""
         if event.kind == "started":
             total = self._epochs[event.trial]
             self._rows[event.trial] = self._bars.add_task(escape(event.trial), total=total, losses="")
@@ -82,6 +72,11 @@ class Watch:
             self._bars.update(self._rows[event.trial], completed=event.epoch, losses=_losses(event.values))
         else:
             self._finish(event)
+
+    def close(self, files: Sequence[Path] = ()) -> None:  # noqa: ARG002 - the command names them
+        """Take the bars away."""
+        if self._bars.live.is_started:  # rich prints an empty line each time it is told to stop
+            self._bars.stop()
 
     def _finish(self, event: Event) -> None:
         self._bars.remove_task(self._rows.pop(event.trial))
