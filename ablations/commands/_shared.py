@@ -93,6 +93,7 @@ def finish(study: Study, outcome: Outcome, options: Namespace, console: Console)
         stale=outcome.plan.stale,
         runs=store.ledger.runs(),
         search=read_search(study, store),
+        metrics=study.report.metrics,
     )
     with writing(store.root):
         rendered = reports.render(

@@ -5,11 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
-
-from ablations import Study, run
-from ablations.cli import main
-from ablations.report.figures import Drawn, LeftOut
 from ablations.report.figures.search import (
     axis_importance,
     best_so_far,
@@ -17,6 +12,11 @@ from ablations.report.figures.search import (
     search_figures,
     search_front,
 )
+from sklearn.ensemble import RandomForestRegressor
+
+from ablations import Study, run
+from ablations.cli import main
+from ablations.report.figures import Drawn, LeftOut
 from ablations.report.findings.search import search_answers
 from ablations.runner.executors import Executor
 from ablations.search.found import Search, read_search

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from ablations.report.figures.maps import embedded
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -43,7 +44,6 @@ from ablations.report.figures import (
     varying_axes,
 )
 from ablations.report.figures._choice import best_by_latent
-from ablations.report.figures.maps import embedded
 from ablations.statistics.intervals import pareto_front
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from ablations.report.findings.diagnosis import diagnosis
 
 from ablations.analysis.grid import Grid
 from ablations.records.record import Record
-from ablations.report.findings.diagnosis import diagnosis
 
 WOBBLE = (0.0, 0.0002, -0.0001)
 
