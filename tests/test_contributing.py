@@ -16,11 +16,19 @@ CONFTEST = """
 import importlib
 from pathlib import Path
 
-for kind in ("datasets", "networks", "terms", "metrics"):
-    folder = Path(__file__).parent / "vae" / kind
+for kind in {kinds}:
+    folder = Path(__file__).parent / kind
     if folder.is_dir():
-        importlib.import_module(f"vae.{kind}").__path__.append(str(folder))
+        importlib.import_module(kind.replace("/", ".")).__path__.append(str(folder))
 """
+KINDS = (
+    "vae/datasets",
+    "vae/networks",
+    "vae/terms",
+    "vae/metrics",
+    "ablations/report/findings",
+    "ablations/report/figures",
+)
 
 
 def examples() -> dict[str, str]:
@@ -28,12 +36,12 @@ def examples() -> dict[str, str]:
     return dict(FILE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("kind", ["datasets", "networks", "terms", "metrics"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_part_has_an_example_and_its_test(kind: str) -> None:
-    entries = [Path(path).stem for path in examples() if path.startswith(f"vae/{kind}/")]
+    entries = [Path(path).stem for path in examples() if path.startswith(f"{kind}/")]
     assert entries
-    assert [name for name in entries if f"tests/vae/{kind}/test_{name}.py" not in examples()] == []
-    taken = {path.stem for path in (ROOT / "vae" / kind).glob("*.py")}
+    assert [name for name in entries if f"tests/{kind}/test_{name}.py" not in examples()] == []
+    taken = {path.stem for path in (ROOT / kind).glob("*.py")}
     assert taken.isdisjoint(entries), "an example must be new to the project"
 
 
@@ -42,7 +50,7 @@ def test_the_examples_pass(tmp_path: Path) -> None:
     for path, source in sources.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(source, encoding="utf-8")
-    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(kinds=KINDS), encoding="utf-8")
     expected = sum(source.count("\ndef test_") for source in sources.values())
     # A process of its own: what an example registers must not be seen by other tests.
     done = subprocess.run(
