@@ -70,7 +70,7 @@ class Metric:
     order: int | None = None
 
 
-class Print(TypedDict, total=False):
+class Column(TypedDict, total=False):
     """What a metric says of its column besides name and label; see `Metric`."""
 
     short: str
@@ -85,7 +85,7 @@ METRICS: Registry[Metric] = Registry("metric", "vae.metrics")
 
 
 def metric(
-    name: str, label: str, **column: Unpack[Print]
+    name: str, label: str, **column: Unpack[Column]
 ) -> Callable[[Callable[[Outcome], Array | float | None]], Metric]:
     """Register the decorated function as the metric `name`, with what `Metric` says of its column."""
 

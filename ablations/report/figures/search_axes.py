@@ -15,7 +15,7 @@ from ablations.search.found import Entry, Search, coordinates
 from ablations.text.columns import axis_label, directed
 from ablations.text.numbers import clean, count, value_text
 
-__all__ = ["parallel_coordinates"]
+__all__ = ["search_axes"]
 
 _MOST_TICKS = 9
 _MOST_AXES = 10
@@ -23,7 +23,7 @@ _FEWEST = 2
 
 
 @figure("search_axes", order=30, whole=True)
-def parallel_coordinates(shown: Shown) -> Iterator[Drawn | LeftOut]:
+def search_axes(shown: Shown) -> Iterator[Drawn | LeftOut]:
     """Draw each proposal as a line across the axes, its colour the score; the best on top."""
     search = shown.search
     if search is None:

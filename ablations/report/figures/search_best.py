@@ -10,13 +10,13 @@ from ablations.report.style import PALETTE, drawable, log_scale, new_figure, sty
 from ablations.text.columns import quantity
 from ablations.text.numbers import count
 
-__all__ = ["best_so_far"]
+__all__ = ["search_best"]
 
 _WIDE = 20.0
 
 
 @figure("search_best", order=20, whole=True)
-def best_so_far(shown: Shown) -> Iterator[Drawn | LeftOut]:
+def search_best(shown: Shown) -> Iterator[Drawn | LeftOut]:
     """Draw each score and the best so far, over proposals and over seconds of work."""
     search = shown.search
     if search is None or search.tune.pareto:

@@ -8,11 +8,11 @@ from ablations.report.style import PALETTE, drawable, new_figure, styled
 from ablations.text.columns import axis_label
 from ablations.text.numbers import count
 
-__all__ = ["axis_importance"]
+__all__ = ["search_importance"]
 
 
 @figure("search_importance", order=40, whole=True)
-def axis_importance(shown: Shown) -> Iterator[Drawn | LeftOut]:
+def search_importance(shown: Shown) -> Iterator[Drawn | LeftOut]:
     """Draw how much each axis matters to the score."""
     search = shown.search
     if search is None:
