@@ -16,6 +16,7 @@ from ablations.study.file import (
     Override,
     ReportSpec,
     StudyFile,
+    check_metrics,
     check_values,
     dump,
     find,
@@ -263,6 +264,7 @@ class Study:
                         raise SpecError(f"{self.where}: axes.{axis} = {value!r}: {error}") from None
         self._check_options()
         self._check_rules(smoke=smoke)
+        check_metrics(self.report.metrics, self.where)
         if self.tune or self.ranges:
             check_tune(self.tune or TuneSpec(), self.axes, self.ranges, self.where)
         if self.stop:
