@@ -36,7 +36,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
     with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
-        bars = watchers.members["terminal"] = Bars(console, expected)
+        bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
         crew = _crew(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
         bars.close()  # before anything else is printed
@@ -86,6 +86,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         stale=outcome.plan.stale,
         runs=store.ledger.runs(),
         search=read_search(study, store),
+        metrics=study.report.metrics,
     )
     with writing(store.root):
         rendered = reports.render(

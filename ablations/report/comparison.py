@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ablations.analysis.changes import ALL, Change, Comparison
+from ablations.analysis.changes import ALL, Comparison, MetricChange
 from ablations.records.files import csv_text
 from ablations.records.record import measured
 from ablations.report.page import page
@@ -121,7 +121,7 @@ def as_html(found: Comparison) -> str:
     return page("compare.html.j2", {"sentence": sentence(found), "tables": tables})
 
 
-def _cells(one: Change, formats: Formats) -> tuple[Cell, ...]:
+def _cells(one: MetricChange, formats: Formats) -> tuple[Cell, ...]:
     what = quantity(one.metric)
     low, high = one.relative - one.half, one.relative + one.half
     interval = ABSENT if math.isnan(one.half) else f"{_percent(low)} to {_percent(high)}"

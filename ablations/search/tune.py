@@ -30,7 +30,8 @@ from ablations.search.log import Proposal, Scored, SearchLog, identity, proposed
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
 from ablations.study.study import Study
 from ablations.study.trial import Trial
-from ablations.study.tune import TuneSpec, directed
+from ablations.study.tune import TuneSpec
+from ablations.text.columns import directed
 from vae.errors import SpecError
 from vae.parts import canonical_json
 

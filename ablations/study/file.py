@@ -16,8 +16,10 @@ from ablations.study.designs import DESIGNS, Design
 from ablations.study.settings import Settings, flatten
 from ablations.study.stop import StopSpec
 from ablations.study.tune import TuneSpec
-from vae.errors import SpecError
+from ablations.text.columns import MAIN, known_quantities, quantity
+from vae.errors import SpecError, unknown_name
 from vae.latent import Embedding, Walk
+from vae.metrics import METRICS
 from vae.parts import Frozen
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "ReportSpec",
     "StudyFile",
     "builtin_studies",
+    "check_metrics",
     "check_values",
     "dump",
     "find",
@@ -48,11 +51,13 @@ class ReportSpec(Frozen):
 
     Attributes:
         baseline: setting -> value of the configurations that others are compared with.
+        metrics: by which the question is answered, in words, tables and curves; the first is the one that "best" means.
         embedding: how the latent space is mapped.
         interpolation: the way between two images in latent space.
     """
 
     baseline: dict[str, Any] = Field(default_factory=dict)
+    metrics: tuple[str, ...] = MAIN
     embedding: Embedding = "tsne"
     interpolation: Walk = "linear"
 
@@ -230,6 +235,31 @@ def parse_axes(table: Mapping[str, Any], settings: Settings, where: str) -> dict
         axes[axis] = tuple(values)
     seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
     return {**axes, "seed": seeds}
+
+
+def check_metrics(metrics: Sequence[str], where: str) -> None:
+    """Refuse metrics that a report can't answer by.
+
+    Raises:
+        SpecError: there is none, one is unknown, has no better side, or stands there twice.
+    """
+    place = f"{where}: report.metrics"
+    if not metrics:
+        raise SpecError(
+            f"{place}: got an empty list, expected at least one metric, the one that the best configuration is best by "
+            f"first. Take it out to use the default: {list(MAIN)}"
+        )
+    known = [name for name in known_quantities() if quantity(name).better != "neither"]
+    for at, name in enumerate(metrics):
+        if name in metrics[:at]:
+            raise SpecError(f"{place}: '{name}' stands there twice: each metric once")
+        if name not in known_quantities():
+            raise SpecError(f"{place}: {unknown_name('metric', name, known)}{METRICS.failures()}")
+        if name not in known:
+            raise SpecError(
+                f"{place}: {name} is neither better low nor high, so that nothing can be best by it. Take it out: it "
+                f"stands in the tables all the same. Expected some of {', '.join(sorted(known))}"
+            )
 
 
 def smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:

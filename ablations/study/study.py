@@ -14,6 +14,7 @@ from ablations.study.file import (
     SMOKE,
     ReportSpec,
     StudyFile,
+    check_metrics,
     check_values,
     dump,
     find,
@@ -279,6 +280,7 @@ class Study:
                         raise SpecError(f"{self.where}: axes.{axis} = {value!r}: {error}") from None
         check_rules(file, self.axes, self.settings, self.where)
         check_options(file, self.axes, self.fixed, self.settings, self.where)
+        check_metrics(file.report.metrics, self.where)
         if file.tune or self.ranges:
             check_tune(file.tune or TuneSpec(), self.axes, self.ranges, self.where)
         if file.stop:

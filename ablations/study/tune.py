@@ -11,7 +11,7 @@ from vae.errors import SpecError, unknown_name
 from vae.metrics import METRICS
 from vae.parts import Frozen
 
-__all__ = ["TuneSpec", "check_tune", "directed"]
+__all__ = ["TuneSpec", "check_tune"]
 
 SMOKE_TRIALS = 4
 
@@ -59,11 +59,6 @@ class TuneSpec(Frozen):
     def most(self) -> int | None:
         """How many configurations are proposed at most; None for as many as the tuner has."""
         return self.trials or (20 if self.tuner in {"random", "bayesian"} else None)
-
-
-def directed(name: str) -> float:
-    """Return 1 for a metric that is better low, -1 for one that is better high; one without a direction is kept low."""
-    return -1.0 if quantity(name).better == "higher" else 1.0
 
 
 def check_tune(tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mapping[str, Range], where: str) -> None:

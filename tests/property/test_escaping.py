@@ -24,7 +24,8 @@ from ablations.records.files import csv_text
 from ablations.records.record import Record
 from ablations.records.tables import summary, table
 from ablations.report import latex, report
-from ablations.report.figures import Drawn, LeftOut, Loaders
+from ablations.report.figures import Drawn, LeftOut
+from ablations.report.loaders import Loaders
 from ablations.study.study import Study
 from ablations.study.trial import Trial, slug
 from ablations.text.characters import visible
