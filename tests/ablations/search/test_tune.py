@@ -280,10 +280,11 @@ def test_a_log_that_another_version_made_is_followed_or_refused(
 ) -> None:
     of = study("grid")
     outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
-    lines = [json.loads(line) for line in outcome.store.search.read_text().splitlines()]
-    moved = [line for line in lines if line.get("event") == "proposed"]
+    _, *written = outcome.store.search.read_text().splitlines()  # the first tells the format
+    lines = [json.loads(line) for line in written]
+    moved = [line for line in lines if line["event"] == "proposed"]
     moved[0]["values"], moved[1]["values"] = moved[1]["values"], moved[0]["values"]
-    outcome.store.search.write_text("".join(json.dumps(line) + "\n" for line in lines if line.get("event") != "scored"))
+    outcome.store.search.write_text("".join(json.dumps(line) + "\n" for line in lines if line["event"] != "scored"))
     tune(of, tmp_path, crew=Crew(executor="echo"))
     followed = [vars(one)["values"] for one in log_of(tmp_path, of)[0][:2]]
     assert followed == [line["values"] for line in moved[:2]]
