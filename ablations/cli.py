@@ -73,7 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     add = compare.add_argument
     add("folders", type=Path, nargs="+", metavar="DIR", help="results/<study>; each is held against the first")
     add("--tolerance", type=_share, default=0.05, help="relative change that does not matter (default: 0.05)")
-    add("--metric", action="append", metavar="NAME", help="compare this column (repeatable; default: the main ones)")
+    add(
+        "--metric",
+        action="append",
+        metavar="NAME",
+        help="compare this column (repeatable; default: the study's report.metrics)",
+    )
     add("--output", type=Path, metavar="FILE", help="write it to a .csv, .md or .html file as well")
     compare.set_defaults(command="compare")
 

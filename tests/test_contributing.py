@@ -19,7 +19,15 @@ ASKED = [
     "tests/ablations/study/test_study.py",
     "tests/test_project.py",
 ]
-FOLDERS = ("vae/datasets", "vae/networks", "vae/terms", "vae/metrics", "ablations/runner/watchers")
+FOLDERS = (
+    "vae/datasets",
+    "vae/networks",
+    "vae/terms",
+    "vae/metrics",
+    "ablations/report/findings",
+    "ablations/report/figures",
+    "ablations/runner/watchers",
+)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

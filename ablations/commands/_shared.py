@@ -20,7 +20,7 @@ from ablations.study.study import Study
 from ablations.text.numbers import duration
 from vae.errors import SpecError
 
-__all__ = ["DONE", "FAILED", "checked", "finish", "performed", "running_now", "study_of"]
+__all__ = ["DONE", "FAILED", "Train", "checked", "finish", "performed", "running_now", "study_of"]
 
 DONE, FAILED = 0, 1
 
@@ -39,7 +39,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
     with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
-        bars = watchers.members["terminal"] = Bars(console, expected)
+        bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
         crew = _crew(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
         bars.close()  # before anything else is printed
@@ -98,6 +98,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         stale=outcome.plan.stale,
         runs=store.ledger.runs(),
         search=read_search(study, store),
+        metrics=study.report.metrics,
     )
     with writing(store.root):
         rendered = reports.render(

@@ -16,11 +16,11 @@ from ablations.search.log import Proposal, Scored, SearchLog, identity
 from ablations.statistics.intervals import pareto_front
 from ablations.study.ranges import Range
 from ablations.study.study import Study
-from ablations.study.tune import TuneSpec, directed
-from ablations.text.columns import quantity
+from ablations.study.tune import TuneSpec
+from ablations.text.columns import directed, quantity
 from ablations.text.numbers import clean, count, setting
 
-__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "read_search"]
+__all__ = ["FEWEST", "RANGE_CHOICES", "Entry", "GridCost", "Importance", "Search", "coordinates", "read_search"]
 
 FEWEST = 12
 """Scored configurations below which no importance of axes is told."""

@@ -79,7 +79,7 @@ def identity(study: Study) -> str:
         "axes": {axis: list(values) for axis, values in study.axes.items()},
         "ranges": {axis: asdict(one) for axis, one in study.ranges.items()},
         "fixed": dict(study.fixed),
-        "rules": [list(map(dict, study.exclude)), [one.settings() for one in study.override]],
+        "rules": [list(map(dict, study.file.exclude)), [one.settings() for one in study.file.override]],
         "tune": tune,
     }
     return hashlib.sha256(canonical_json(said).encode()).hexdigest()

@@ -30,7 +30,8 @@ from ablations.search.log import Proposal, Scored, SearchLog, identity, proposed
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
 from ablations.study.study import Study
 from ablations.study.trial import Trial
-from ablations.study.tune import TuneSpec, directed
+from ablations.study.tune import TuneSpec
+from ablations.text.columns import directed
 from vae.errors import SpecError
 from vae.parts import canonical_json
 
@@ -76,7 +77,7 @@ def check(study: Study) -> None:
         SpecError: Keras Tuner is not installed, or the study has rows beside its axes or nothing to choose from.
     """
     require_tuner()
-    if study.include:
+    if study.file.include:
         raise SpecError(
             f"{study.where}: include: a search has no grid to add rows to. Take it out, or use `vaebench run`"
         )

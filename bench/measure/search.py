@@ -67,7 +67,7 @@ def _epochs(outcome: Collected) -> int:
     return sum(len(outcome.store.history(record)) for record in outcome.records)
 
 
-def settings(dataset: str, images: int) -> dict[str, Any]:
+def _settings(dataset: str, images: int) -> dict[str, Any]:
     """Return what all trials have in common."""
     return {
         "dataset": dataset,
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5, help="searches of each tuner (default: 5)")
     parser.add_argument("--output", type=Path, help="default: results/reference/search-DATASET.md")
     options = parser.parse_args(arguments)
-    fixed = settings(options.dataset, options.images)
+    fixed = _settings(options.dataset, options.images)
     with tempfile.TemporaryDirectory() as folder:
         found = compare_tuners(fixed, Path(folder), budget=options.budget, seeds=options.seeds)
         halved = compare_grids(fixed, Path(folder))

@@ -191,10 +191,10 @@ def test_a_trial_that_only_the_runner_can_read(finished: Path, fault: Fault, mon
     module = ModuleType("only_here")
     module.Mine = Mine  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_here", module)
-    monkeypatch.setitem(NETWORKS._entries, "mine", Mine)  # type: ignore[attr-defined]
     more = '[[override]]\nwhen = { latent_dim = 3 }\nset = { model = "mine", hidden_units = [8] }'
     store = begin(finished, "latent_dim = [2, 3, 4]", more)
-    told = command("run", "mine.toml", "--workers", "1", inline=False)
+    with NETWORKS.temporarily("mine", Mine):
+        told = command("run", "mine.toml", "--workers", "1", inline=False)
     assert [one.status for one in store.ledger.attempts()] == ["done", "failed", "done"]
     fault(told, told.line("failed "), f"{kept(store)}; the other trials are trained, in the same worker")
 

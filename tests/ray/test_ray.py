@@ -94,7 +94,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def start(file: Path, results: Path, address: str, log: Path) -> subprocess.Popen[bytes]:
     options = ["--executor", "ray", "--address", address, "--memory", "1", "--retries", "3", "--no-pdf"]
-    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(results), *options]
+    command = [sys.executable, "-m", "vaebench", "run", str(file), "--results", str(results), *options]
     with log.open("ab") as output:
         return subprocess.Popen(
             command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=output, stderr=subprocess.STDOUT

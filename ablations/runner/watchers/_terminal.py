@@ -1,5 +1,6 @@
 """What is seen while a study runs: bars on a terminal, plain lines anywhere else."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.runner.job import Event, Job
 from ablations.runner.watchers._base import Watcher
+from ablations.text.columns import ERROR
 from ablations.text.numbers import duration
 
 __all__ = ["Bars"]
@@ -32,11 +35,12 @@ class Bars(Watcher):
     Args:
         console: where to print.
         trials: how many will be trained, as far as is known; jobs may be more.
+        metric: that is told of a finished trial.
     """
 
-    def __init__(self, console: Console, trials: int) -> None:
+    def __init__(self, console: Console, trials: int, metric: str = ERROR) -> None:
         """Show the bars."""
-        self._console = console
+        self._console, self._metric = console, metric
         self._epochs: dict[str, int] = {}
         self._finished: set[str] = set()
         self._total = max(trials, 0)
@@ -95,10 +99,10 @@ class Bars(Watcher):
             line = f"\\[{done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}"
             self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
-            mse = record.metrics.get("mse") or float("nan")
+            value = measured(record).get(self._metric, math.nan)
             seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]
             self._console.print(
-                f"\\[{done}/{self._total}] {event.trial}  mse {mse:.5f}  {seconds:.1f} s"
+                f"\\[{done}/{self._total}] {event.trial}  {self._metric} {value:.5f}  {seconds:.1f} s"
                 f"  (about {duration(left)} left)",
                 highlight=False,
                 soft_wrap=True,

@@ -172,9 +172,8 @@ class Broken(Executor):
         raise KeyboardInterrupt
 
 
-def test_a_stopped_run_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXECUTORS._entries, "broken", Broken)  # type: ignore[attr-defined]
-    with pytest.raises(KeyboardInterrupt):
+def test_a_stopped_run_keeps_its_tables(tmp_path: Path) -> None:
+    with EXECUTORS.temporarily("broken", Broken), pytest.raises(KeyboardInterrupt):
         run(study(), tmp_path, crew=Crew(executor="broken"))
     assert len(pd.read_csv(tmp_path / "tiny" / "table.csv")) == 1
 
@@ -196,7 +195,7 @@ latent_dim = [2, 3]
 epochs = [1, 9000]
 """
     )
-    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
+    command = [sys.executable, "-m", "vaebench", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     store = Store(tmp_path / "r" / "long")

@@ -193,7 +193,7 @@ def test_a_trial_that_diverges_is_seen_and_the_search_goes_on(
 
 def test_rules_leave_proposals_out(tmp_path: Path, echo: type[Executor]) -> None:
     of = study("grid", exclude=[{"latent_dim": 2, "learning_rate": 1e-3}])
-    outcome = tune(study("grid", exclude=of.exclude), tmp_path, crew=Crew(executor="echo"))
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     _, results = log_of(tmp_path, of)
     assert Counter(result["status"] for result in results) == {"done": 8, "refused": 1}
     refused = next(result for result in results if result["status"] == "refused")
@@ -280,7 +280,8 @@ def test_a_log_that_another_version_made_is_followed_or_refused(
 ) -> None:
     of = study("grid")
     outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
-    lines = [json.loads(line) for line in outcome.store.search.read_text().splitlines()]
+    _, *written = outcome.store.search.read_text().splitlines()  # the first tells the format
+    lines = [json.loads(line) for line in written]
     moved = [line for line in lines if line["event"] == "proposed"]
     moved[0]["values"], moved[1]["values"] = moved[1]["values"], moved[0]["values"]
     outcome.store.search.write_text("".join(json.dumps(line) + "\n" for line in lines if line["event"] != "scored"))
@@ -311,7 +312,7 @@ parallel = 2
 
 
 def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "ablations", "tune", str(file), "--results", str(results), "--executor", "inline"]
+    words = [sys.executable, "-m", "vaebench", "tune", str(file), "--results", str(results), "--executor", "inline"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     with log.open("ab") as output:
         return subprocess.Popen([*words, "--no-pdf"], env=environment, stdout=output, stderr=subprocess.STDOUT)

@@ -87,8 +87,7 @@ def network_of_this_process(*, known: bool) -> Iterator[None]:
     Mine.__module__, Mine.__qualname__ = "only_here", "Mine"
     module = ModuleType("only_here")
     module.Mine = Mine  # type: ignore[attr-defined]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(NETWORKS._entries, "mine", Mine)  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch, NETWORKS.temporarily("mine", Mine):
         if known:
             patch.setitem(sys.modules, "only_here", module)
         yield

@@ -210,18 +210,18 @@ def test_a_watcher_overrides_what_it_likes(subject: Subject) -> None:
     watcher.close()
 
 
-def test_a_watcher_that_can_not_be_opened_leaves_none_open(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_watcher_that_can_not_be_opened_leaves_none_open(subject: Subject, tmp_path: Path) -> None:
     class Closes(Watcher):
         closed = 0
 
         def close(self, files: Sequence[Path] = ()) -> None:
             type(self).closed += 1
 
-    monkeypatch.setitem(WATCHERS._entries, "closes", lambda subject, place: Closes())  # type: ignore[attr-defined]
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpecError, match=r"--tensorboard .*file: .*Choose another folder"):
+    with (
+        WATCHERS.temporarily("closes", lambda subject, place: Closes()),
+        pytest.raises(SpecError, match=r"--tensorboard .*file: .*Choose another folder"),
+    ):
         Watchers.open(subject, {"closes": "", "tensorboard": str(tmp_path / "file")})
     assert Closes.closed == 1
 
