@@ -52,8 +52,8 @@ class Lease:
         found = _read(self.path)
         if found is None:
             raise LeaseLostError(
-                f"{self.path.parent}, or its {self.path.name}, was moved or removed while this run held it: it stops, "
-                "so that two don't write at once. What is finished is kept; where the folder is, the same command goes on",
+                f"{self.path.parent}, or its {self.path.name}, was moved or removed while this run held it. It stops, "
+                "so that two don't write at once. What is done is kept; where the folder is, the same command goes on",
             )
         if found["token"] != self.token:
             raise LeaseLostError(
