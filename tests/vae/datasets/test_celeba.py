@@ -137,7 +137,7 @@ def test_without_a_data_folder_a_path_is_asked_for(monkeypatch: pytest.MonkeyPat
         ("list_attr_celeba.txt", attributes({"000001.jpg": 1}), r"has no row for 000002\.jpg"),
         ("list_attr_celeba.txt", attributes(dict.fromkeys(NAMES, 7)), "has '7' in column 2, expected one of -1, 1"),
         ("list_attr_celeba.txt", b"1\nMale Smiling\n000001.jpg 1", "has 'nothing' in column 2"),
-        ("list_attr_celeba.txt", b"\xff\n\xff", "not in the official format"),
+        ("list_attr_celeba.txt", b"\xff\n\xff", "cannot be read as text"),
         ("list_eval_partition.txt", b"000001.jpg 0", r"has no row for 000002\.jpg"),
         ("list_eval_partition.txt", b"000001.jpg 3", "has '3' in column 1, expected one of 0, 1, 2"),
         ("list_eval_partition.txt", b"\xff", "cannot be read as text"),
