@@ -200,7 +200,7 @@ def _walk(root: Path) -> _Listing:
     if missing:
         raise DataError(
             f"{root}: {len(missing)} of {len(missing) + len(images)} images are links to files that are not there, "
-            f"such as {min(missing)}: fetch them (`git annex get`, `dvc pull`), or remove the links",
+            f"such as {min(missing)}: fetch them (git annex get, dvc pull), or remove the links",
         )
     return _Listing(images, others, links)
 

@@ -204,6 +204,10 @@ def over_white(rgba: np.ndarray) -> np.ndarray:
         (COLOUR, "webp", None, None),
         (COLOUR, "jpg", "CMYK", None),
         (COLOUR, "jpg", None, None),
+        (COLOUR, "jfif", None, None),
+        (COLOUR, "jpe", None, None),
+        (GREY > 99, "pbm", None, 255 * (GREY > 99)[..., None]),
+        (COLOUR, "pnm", None, COLOUR),
         (ALPHA, "png", None, over_white(ALPHA)),
     ],
 )

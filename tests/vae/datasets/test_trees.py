@@ -82,10 +82,56 @@ def test_links_that_leave_the_folder_are_refused(tmp_path: Path, write: Callable
         link.unlink()
 
 
-def test_a_link_in_a_circle_ends(tmp_path: Path, write: Callable[..., Any]) -> None:
+def test_a_link_in_a_circle_ends_and_is_told(tmp_path: Path, write: Callable[..., Any]) -> None:
     folder = write(tmp_path / "folder", {"x/a.png": b"1"})
     (folder / "x" / "again").symlink_to(folder)
-    assert open_tree(folder).names == ("a.png",)
+    (folder / "dogs").symlink_to(folder / "nowhere")
+    tree = open_tree(folder)
+    assert tree.names == ("a.png",)
+    (notice,) = tree.notices
+    assert notice.startswith("2 links passed over, such as dogs: links to folders, or to what is not there")
+
+
+def test_images_that_are_links_to_nothing_are_refused(tmp_path: Path, write: Callable[..., Any]) -> None:
+    folder = write(tmp_path / "folder", {f".git/annex/{i}.png": b"1" for i in range(4)})
+    for i in range(6):
+        (folder / f"{i}.png").symlink_to(f".git/annex/{i}.png")
+    with pytest.raises(DataError, match=r"2 of 6 images are links to files that are not there, such as 4\.png: fetch"):
+        open_tree(folder)
+    for i in range(4):
+        (folder / f".git/annex/{i}.png").unlink()
+    with pytest.raises(DataError, match="6 of 6 images are links"):
+        open_tree(folder)
+    write(folder, {f".git/annex/{i}.png": b"1" for i in range(6)})
+    assert len(open_tree(folder).names) == 6
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "a/@eaDir/1.png", ".@__thumb"])
+def test_what_systems_leave_among_images_is_none(
+    folder: str, tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    files = {"a/1.png": b"1", "b/2.png": b"2", f"{folder}/SYNOPHOTO_THUMB_S.png": b"3"}
+    for tree in (open_tree(write(tmp_path / "folder", files)), open_tree(pack(tmp_path / "x.zip", files))):
+        assert tree.names == ("a/1.png", "b/2.png")
+
+
+def test_formats_that_are_not_read_are_counted_kind_by_kind(
+    tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    files = {f"dogs/{i}.HEIC": b"" for i in range(6)} | {
+        "a.png": b"",
+        "b.avif": b"",
+        "labels/a.txt": b"",
+        ".c.jp2": b"",
+    }
+    for tree in (open_tree(write(tmp_path / "folder", files)), open_tree(pack(tmp_path / "x.zip", files))):
+        assert tree.names == ("a.png",)
+        assert [notice.partition(":")[0] for notice in tree.notices] == [
+            "1 .avif file passed over, such as b.avif",
+            "6 .heic files passed over, such as dogs/0.HEIC",
+        ]
+    with pytest.raises(DataError, match=r"holds no image: .*; 6 \.heic files passed over"):
+        open_tree(tmp_path / "folder" / "dogs")
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "C:/a.png", "..\\a.png"])
