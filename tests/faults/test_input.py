@@ -118,6 +118,19 @@ def test_an_image_that_is_none(content: bytes, fault: Fault) -> None:
     fault(told, told.line(), left)
 
 
+@pytest.mark.fault("input", "38 image files of 1,000 that are none, for `vaebench data check`")
+def test_check_lists_all_that_are_none(fault: Fault) -> None:
+    Path("photos").mkdir()
+    for number in range(1000):
+        Path(f"photos/{number:04}.png").write_bytes(png(number) if number % 27 else b"\0" * number)
+    told = command("data", "check", "image_folder", "--path", "photos")
+    lines = told.errors.splitlines()
+    assert [line.partition(":")[0].strip() for line in lines[1:-1]] == [
+        f"{number:04}.png" for number in range(0, 1000, 27)
+    ]
+    fault(told, f"{lines[0]} ({len(lines[1:-1])} lines follow, one a file)", "nothing is written")
+
+
 @pytest.mark.fault("input", "a link that leaves the folder of images")
 def test_a_link_out_of_the_folder(fault: Fault) -> None:
     Path("secret").mkdir()

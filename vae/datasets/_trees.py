@@ -19,10 +19,11 @@ from vae.datasets._places import is_file, is_folder
 from vae.errors import DataError
 from vae.parts import canonical_json
 
-__all__ = ["SPLITS", "Tree", "content_digest", "digest_of", "open_tree"]
+__all__ = ["SPLITS", "BrokenImagesError", "Tree", "content_digest", "digest_of", "open_tree"]
 
 SPLITS = ("train", "test")
 
+_NAMED = 5  # broken files that a message lists
 # Bytes of one file, unpacked: no image that a variational autoencoder could be trained on is larger.
 _LARGEST_FILE = 2**28
 
@@ -34,6 +35,20 @@ class _Listing:
     images: Sequence[str]
     others: Sequence[str]
     links: Sequence[str] = ()
+
+
+class BrokenImagesError(DataError):
+    """Images that cannot be read; the message names the first.
+
+    Attributes:
+        tree: where they are.
+        names: of all images that were looked at.
+        reasons: of those that cannot be read, by name.
+    """
+
+    tree: "Tree"
+    names: Sequence[str]
+    reasons: Mapping[str, str]
 
 
 class Tree(ABC):
@@ -59,10 +74,10 @@ class Tree(ABC):
         """The SHA-256 of each image's file, by name; files seen before are not read again.
 
         Raises:
-            DataError: a file cannot be read.
+            BrokenImagesError: a file cannot be read (all such are counted, the first are named).
         """
         ledger = Ledger(self.path)
-        digests = {}
+        digests, broken = {}, {}
         with self.reader() as read:
 
             def digest(name: str) -> str:
@@ -72,11 +87,34 @@ class Tree(ABC):
                 try:
                     digests[name] = ledger.digest(self.file_of(name), partial(digest, name), name)
                 except DataError as error:
-                    raise DataError(f"{self.path}: {name}: {error}") from None
+                    broken[name] = str(error)
                 except OSError as error:
-                    raise DataError(f"{self.path}: {name}: cannot be read: {error.strerror}") from None
+                    broken[name] = f"cannot be read: {error.strerror}"
         ledger.save()
+        if broken:
+            found = self.broken(broken, self.names)
+            if len(broken) == 1:  # told in one line
+                found.args = tuple(f"{self.path}: {name}: {reason}" for name, reason in broken.items())
+            raise found
         return digests
+
+    def broken(self, reasons: Mapping[str, str], names: Sequence[str], most: int = _NAMED) -> BrokenImagesError:
+        """Return the error of images that cannot be read.
+
+        Args:
+            reasons: why not, by name.
+            names: of all that were looked at.
+            most: how many are named at most.
+        """
+        lines = [f"  {name}: {reason}" for name, reason in sorted(reasons.items())]
+        if len(lines) > most:
+            lines[most:] = [f"  and {len(lines) - most} more; vaebench data check lists all"]
+        listed = "\n".join(lines)
+        error = BrokenImagesError(
+            f"{self.path}: {len(reasons)} of {len(names)} image files cannot be used:\n{listed}\nRemove or replace them"
+        )
+        error.tree, error.names, error.reasons = self, names, reasons
+        return error
 
     def read_other(self, name: str) -> bytes:
         """Return the content of one of `others`.

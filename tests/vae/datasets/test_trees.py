@@ -6,6 +6,7 @@ from typing import Any, Never
 
 import pytest
 
+from vae.datasets import check
 from vae.datasets._trees import content_digest, open_tree
 from vae.errors import DataError
 
@@ -154,6 +155,21 @@ def test_a_damaged_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> 
     path.write_bytes(path.read_bytes().replace(b"content of b", b"c0ntent of b"))
     with pytest.raises(DataError, match=r"x\.zip: b\.png: cannot be unpacked: Bad CRC"):
         content_digest(open_tree(path))
+
+
+def test_all_damaged_members_are_counted_at_once(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    path = pack(tmp_path / "x.zip", {f"{i}.png": f"content of {i}".encode() for i in range(9)})
+    content = path.read_bytes()
+    for i in range(7):
+        content = content.replace(f"content of {i}".encode(), f"c0ntent of {i}".encode())
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.zip: 7 of 9 image files cannot be used:\n  0\.png: .*CRC") as caught:
+        content_digest(open_tree(path))
+    assert "and 2 more; vaebench data check lists all" in str(caught.value)
+    with pytest.raises(DataError, match="9 of 9 image files cannot be used") as caught:  # the others are no images
+        check("image_folder", str(path))
+    assert str(caught.value).count("Bad CRC") == 7
+    assert str(caught.value).count("no readable image") == 2
 
 
 def test_an_encrypted_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
