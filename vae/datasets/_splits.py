@@ -39,7 +39,9 @@ _SPLIT = re.compile(
 _MEANINGLESS = re.compile(r"(?i:images?|imgs?|jpe?gs?|pngs?|data)(?:[\W_]*\d+)?")
 # A split's word inside of a longer name, such as `digits_Final_Training_Images`.
 _INSIDE = re.compile(r"(?<![a-z])(?:training|trainval|train|testing|test|validation|val)(?![a-z])")
-_MASKS = frozenset({"annotations", "ground_truth", "groundtruth", "gt", "labels", "masks", "trimaps"})
+_MASKS = frozenset(
+    {"annotations", "ground_truth", "groundtruth", "gt", "labels", "masks", "segmentationclass", "trimaps"}
+)
 
 
 @dataclass(frozen=True)
