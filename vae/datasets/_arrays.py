@@ -40,6 +40,7 @@ class Opened:
         counts: (train, test) images, where that is known before decoding.
         shape: (height, width, channels), where that is known before decoding.
         cached: whether decoding is slow enough to keep its outcome on disk.
+        notices: what the user should know of these files, a line an item, such as images that are passed over.
     """
 
     where: str
@@ -49,6 +50,7 @@ class Opened:
     counts: tuple[int, int] | None = None
     shape: tuple[int, int, int] | None = None
     cached: bool = True
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Data:
         checksum: SHA-256 (hex) of the content and of every setting that changes these pixels.
         licence: the terms of use.
         source: whom to cite.
+        notices: what the user should know of it, a line an item.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Data:
     checksum: str
     licence: str
     source: str
+    notices: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -9,7 +9,9 @@ from vae.datasets._arrays import SMALLEST_SIDE, Opened
 from vae.parts import Part
 from vae.registry import Registry
 
-__all__ = ["DATASETS", "DataSpec", "Dataset"]
+__all__ = ["DATASETS", "NOTICE", "DataSpec", "Dataset"]
+
+NOTICE = "notice: "  # begins a line that asks the user to look
 
 
 DATASETS: Registry[type["Dataset"]] = Registry("data set", "vae.datasets")
@@ -89,7 +91,7 @@ class Dataset(ABC):
         """
 
     def check(self, spec: DataSpec) -> list[str]:
-        """Read every image and return what was found, a line an item.
+        """Read every image and return what was found, a line an item; notices begin with `NOTICE`.
 
         Raises:
             DataError: they are missing, damaged, or not what they should be.
@@ -104,4 +106,4 @@ class Dataset(ABC):
         ]
         if decoded.class_names:
             lines.append(f"{len(decoded.class_names)} classes: {', '.join(decoded.class_names)}")
-        return lines
+        return lines + [f"{NOTICE}{notice}" for notice in opened.notices]

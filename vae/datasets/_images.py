@@ -22,7 +22,6 @@ _DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _GREY_MODES = frozenset({"1", "L", "LA"}) | _DEEP_MODES
 _LARGEST_IMAGE = 2**26  # pixels; Pillow itself only warns up to a larger number
 _LARGEST_DATA = 2**34  # bytes of all pixels together
-_NAMED = 5  # broken files, and sizes, that a message lists
 _ORIENTATION = 0x0112  # the EXIF tag
 # Only these decoders are let near a file, whatever it is called: some of the others start programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -58,7 +57,8 @@ def read_images(tree: Tree, names: Sequence[str], rules: Rules) -> NDArray[np.ui
     their camera says.
 
     Raises:
-        DataError: an image cannot be read (all such are counted, the first are named), or they are too large.
+        BrokenImagesError: an image cannot be read (all such are counted, the first are named).
+        DataError: they are too large.
     """
     with tree.reader() as read, warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         # Only a warning up to twice Pillow's limit, but nothing that large is read here.
@@ -127,14 +127,8 @@ def _mapped(
             return None, f"no readable image: {str(error) or type(error).__name__}"
 
     outcomes = list(pool.map(attempt, range(len(names)), names))
-    broken = sorted(f"  {name}: {reason}" for name, (_, reason) in zip(names, outcomes, strict=True) if reason)
-    if broken:
-        more = f"\n  and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise DataError(
-            f"{tree.path}: {len(broken)} of {len(names)} image files cannot be used:\n"
-            + "\n".join(broken[:_NAMED])
-            + f"{more}\nRemove or replace them",
-        )
+    if broken := {name: reason for name, (_, reason) in zip(names, outcomes, strict=True) if reason}:
+        raise tree.broken(broken, names)
     return [outcome for outcome, _ in outcomes if outcome is not None]
 
 

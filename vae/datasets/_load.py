@@ -40,6 +40,7 @@ def load(spec: DataSpec) -> Data:
         checksum=fingerprint_of(spec, opened),
         licence=entry.licence,
         source=entry.source,
+        notices=opened.notices,
     )
 
 
