@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opened", "Split", "as_float"]
+__all__ = ["MOST_CHANNELS", "RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opened", "Split", "as_float"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Decoded:
-    """All images of a data set, before any limit; labels index `class_names`."""
+    """All images of a data set, before any limit; labels index `class_names`.
+
+    `notices` say, a line each, what a user should know that only decoding can tell.
+    """
 
     train: Split
     test: Split
     class_names: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Opened:
         counts: (train, test) images, where that is known before decoding.
         shape: (height, width, channels), where that is known before decoding.
         cached: whether decoding is slow enough to keep its outcome on disk.
+        notices: what a user should know, a line each.
     """
 
     where: str
@@ -49,6 +54,7 @@ class Opened:
     counts: tuple[int, int] | None = None
     shape: tuple[int, int, int] | None = None
     cached: bool = True
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Data:
         checksum: SHA-256 (hex) of the content and of every setting that changes these pixels.
         licence: the terms of use.
         source: whom to cite.
+        notices: what a user should know of the images, a line each.
     """
 
     name: str
@@ -72,6 +79,7 @@ class Data:
     checksum: str
     licence: str
     source: str
+    notices: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -111,3 +119,4 @@ RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-
 
 
 SMALLEST_SIDE = 8  # pixels: below, no network has anything to fold
+MOST_CHANNELS = 16

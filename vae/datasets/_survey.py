@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vae.datasets._base import DATASETS, DataSpec
-from vae.datasets._load import entry_for, fingerprint_of
+from vae.datasets._load import check_cache, entry_for, fingerprint_of
 from vae.errors import DataError, SpecError
 
 __all__ = ["Facts", "check", "survey"]
@@ -51,7 +51,9 @@ def check(name: str, path: str | None = None) -> list[str]:
         SpecError: there is no such data set, or `path` is missing or not taken.
     """
     spec = DataSpec(name=name, path=path)
-    return entry_for(spec).check(spec)
+    entry = entry_for(spec)
+    lines = entry.check(spec)
+    return [*lines, *check_cache(entry.open(spec, download=False).content)]
 
 
 def _facts(name: str) -> Facts:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
-from vae.datasets._images import Rules, read_images
+from vae.datasets._images import Rules, pixel_revision, read_images
 from vae.datasets._places import given, is_file, is_folder
 from vae.datasets._select import split_indices
 from vae.datasets._trees import Tree, content_digest, open_tree
@@ -65,7 +65,7 @@ class Celeba(Dataset):
             where=str(tree.path),
             content=content_digest(tree, [path for path in (attributes, partition) if path]),
             decode=partial(_decode, tree, labels, train, test, spec.size or _SIZE),
-            settings=settings,
+            settings={**settings, **pixel_revision(tree)},
             counts=(len(train), len(test)),
             shape=(*(spec.size or _SIZE), 3),
         )
@@ -151,7 +151,8 @@ def _decode(
     size: tuple[int, int],
 ) -> Decoded:
     names = [tree.names[i] for i in (*train, *test)]
-    pixels = np.split(read_images(tree, names, Rules(size, crop=True, colour=True)), [len(train)])
+    images, notices = read_images(tree, names, Rules(size, crop=True, colour=True))
+    pixels = np.split(images, [len(train)])
     if labels is None:
-        return Decoded(Split(pixels[0]), Split(pixels[1]))
-    return Decoded(Split(pixels[0], labels[train]), Split(pixels[1], labels[test]), ("not smiling", "smiling"))
+        return Decoded(Split(pixels[0]), Split(pixels[1]), notices=notices)
+    return Decoded(Split(pixels[0], labels[train]), Split(pixels[1], labels[test]), ("not smiling", "smiling"), notices)

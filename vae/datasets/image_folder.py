@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
-from vae.datasets._images import Rules, read_images
+from vae.datasets._images import Rules, pixel_revision, read_images
 from vae.datasets._places import given
 from vae.datasets._select import split_indices
 from vae.datasets._trees import SPLITS, Tree, content_digest, open_tree
@@ -59,7 +59,7 @@ class ImageFolder(Dataset):
                 class_names,
                 spec.size,
             ),
-            settings=settings,
+            settings={**settings, **pixel_revision(tree)},
             counts=(len(train), len(test)),
         )
 
@@ -101,6 +101,6 @@ def _decode(
     class_names: tuple[str, ...],
     size: tuple[int, int] | None,
 ) -> Decoded:
-    pixels = read_images(tree, [*names[0], *names[1]], Rules(size))
+    pixels, notices = read_images(tree, [*names[0], *names[1]], Rules(size))
     train, test = np.split(pixels, [len(names[0])])
-    return Decoded(Split(train, labels[0]), Split(test, labels[1]), class_names)
+    return Decoded(Split(train, labels[0]), Split(test, labels[1]), class_names, notices)
