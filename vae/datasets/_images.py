@@ -1,11 +1,8 @@
 """Pixels from image files: one size and one number of channels for all of them."""
 
-import logging
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +14,7 @@ from vae.cache import Ledger
 from vae.datasets._formats import PIXELS, read_anew, what_it_is
 from vae.datasets._notices import Depth, of_depths, of_frames, of_sizes
 from vae.datasets._pixels import FILTER, FORMATS, Rules, decode, header
+from vae.datasets._quiet import quiet
 from vae.datasets._trees import Tree
 from vae.errors import DataError
 
@@ -40,7 +38,7 @@ def read_images(tree: Tree, names: Sequence[str], rules: Rules) -> tuple[NDArray
     Raises:
         DataError: an image cannot be read (all such are counted, the first are named), or they are too large.
     """
-    with tree.reader() as read, _silence(), ThreadPoolExecutor() as pool:
+    with tree.reader() as read, quiet(), ThreadPoolExecutor() as pool:
         headers = _mapped(pool, tree, read, names, lambda _, __, content: header(content))
         height, width = rules.size or _commonest([one.size for one in headers])
         channels = 3 if rules.colour or not all(one.grey for one in headers) else 1
@@ -106,21 +104,6 @@ def resize_images(images: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[n
         for channel in range(image.shape[2]):
             target[..., channel] = np.asarray(Image.fromarray(image[..., channel]).resize(size[::-1], FILTER))
     return resized
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the terminal to ourselves: what decoders have to say is in the errors that are raised here."""
-    handler, logger = logging.NullHandler(), logging.getLogger("PIL")
-    logger.addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            # Only a warning up to twice Pillow's limit, but nothing that large is read here.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # odd metadata; what damages pixels is an error
-            yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def _mapped(

@@ -1,6 +1,7 @@
 """One image file: its size, and its pixels."""
 
 import io
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from vae.datasets._formats import PNG_LEVELS, Tiff, orientation, png_depth, png_transparency, tiff, unused_alpha
 from vae.datasets._notices import Depth
+from vae.datasets._quiet import muted
 from vae.errors import DataError
 
 __all__ = ["FILTER", "FORMATS", "Header", "Rules", "decode", "header", "to_8_bit"]
@@ -107,7 +109,8 @@ def decode(content: bytes, channels: int, rules: Rules) -> tuple[NDArray[np.uint
         stored = tiff(content) if opened.format == "TIFF" else None
         if stored is not None:
             _mind_samples(opened, stored)
-        opened.load()
+        with nullcontext() if stored is None else muted():
+            opened.load()
         image, depth = _shallow(opened, content, stored)
         image = _over_white(image, content)
         if turn in _TURNS:
