@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ablations.commands._shared import DONE
-from vae.datasets import check, survey
+from vae.datasets import NOTICE, check, survey
 
 __all__ = ["run"]
 
@@ -37,7 +37,10 @@ def _list(console: Console) -> int:
 
 
 def _check(options: Namespace, console: Console) -> int:
-    for line in check(options.name, options.path):
-        console.print(escape(line))
-    console.print(f'{options.name} is as it should be. Next: name it in a study, dataset = ["{options.name}"]')
+    lines = check(options.name, options.path)
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)
+    noticed = any(line.startswith(NOTICE) for line in lines)
+    verdict = "can be read, but look at the notices above" if noticed else "is as it should be"
+    console.print(f'{options.name} {verdict}. Next: name it in a study, dataset = ["{options.name}"]')
     return DONE

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ablations.commands._notices import loaded
 from ablations.commands._shared import DONE
 from ablations.records.store import Store
 from ablations.runner.crew import budget, crew_size
@@ -16,7 +17,6 @@ from ablations.runner.halving import share_trained
 from ablations.runner.plan import make_plan, no_grid
 from ablations.study.study import Study
 from ablations.text.numbers import duration
-from vae.datasets import load
 
 __all__ = ["run"]
 
@@ -33,7 +33,7 @@ def run(options: Namespace, console: Console) -> int:
     records = [record for name in store.names() if (record := store.read(name))]
     speed = speed_of(records)
     missing = {trial.name for trial in planned.missing}
-    data = {spec: load(spec) for spec in {trial.spec.data for trial in planned.trials}}
+    data = loaded((trial.spec.data for trial in planned.trials), console)
     forecasts = {trial.name: forecast(trial, data[trial.spec.data], speed or 1.0) for trial in planned.trials}
     table = Table("trial", "state", "parameters", "FLOPs/image", "time")
     for index, trial in enumerate(planned.trials):

@@ -170,7 +170,7 @@ def forget_data() -> None:
 
 
 def _facts(data: Data) -> dict[str, object]:
-    return {
+    facts: dict[str, object] = {
         "name": data.name,
         "checksum": data.checksum,
         "licence": data.licence,
@@ -180,6 +180,7 @@ def _facts(data: Data) -> dict[str, object]:
         "test_images": len(data.test.images),
         "class_names": list(data.class_names),
     }
+    return facts | ({"notices": list(data.notices)} if data.notices else {})
 
 
 def _now() -> str:

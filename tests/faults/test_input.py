@@ -118,6 +118,19 @@ def test_an_image_that_is_none(content: bytes, fault: Fault) -> None:
     fault(told, told.line(), left)
 
 
+@pytest.mark.fault("input", "38 image files of 1,000 that are none, for `vaebench data check`")
+def test_check_lists_all_that_are_none(fault: Fault) -> None:
+    Path("photos").mkdir()
+    for number in range(1000):
+        Path(f"photos/{number:04}.png").write_bytes(png(number) if number % 27 else b"\0" * number)
+    told = command("data", "check", "image_folder", "--path", "photos")
+    lines = told.errors.splitlines()
+    assert [line.partition(":")[0].strip() for line in lines[1:-1]] == [
+        f"{number:04}.png" for number in range(0, 1000, 27)
+    ]
+    fault(told, f"{lines[0]} ({len(lines[1:-1])} lines follow, one a file)", "nothing is written")
+
+
 @pytest.mark.fault("input", "a link that leaves the folder of images")
 def test_a_link_out_of_the_folder(fault: Fault) -> None:
     Path("secret").mkdir()
@@ -125,6 +138,86 @@ def test_a_link_out_of_the_folder(fault: Fault) -> None:
     (photos() / "c").symlink_to(Path("secret").absolute())
     told, left = refused("photos")
     fault(told, told.line(), left)
+
+
+def move(source: str, target: str) -> None:
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    Path(source).rename(target)
+
+
+def flat_test() -> None:
+    photos("a", "b", folder="photos/train")
+    photos("c", folder="photos")
+    move("photos/c", "photos/test")
+
+
+def two_domains() -> None:
+    for name in ("trainA", "trainB", "testA", "testB"):
+        photos("x", folder=f"photos/{name}")
+
+
+def split_of_one_side() -> None:
+    photos("cat", "Testing")
+
+
+def links_to_nothing() -> None:
+    photos()
+    for name in "ab":
+        Path(f"photos/{name}/annexed.png").symlink_to("../.git/annex/objects/SHA256E-s12--0.png")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(flat_test, marks=pytest.mark.fault("input", "`train/` with class folders beside a flat `test/`")),
+        pytest.param(two_domains, marks=pytest.mark.fault("input", "two folders for training, `trainA` and `trainB`")),
+        pytest.param(split_of_one_side, marks=pytest.mark.fault("input", "a class folder called `Testing`")),
+        pytest.param(links_to_nothing, marks=pytest.mark.fault("input", "images that are links to files not fetched")),
+    ],
+)
+def test_folders_that_can_be_read_in_two_ways(make: Callable[[], None], fault: Fault) -> None:
+    make()
+    told, left = refused("photos")
+    fault(told, told.line(), left)
+
+
+def validation_alone() -> None:
+    photos("a", "b", folder="photos/train")
+    for name in "ab":
+        photos(name, folder="photos/val")
+        for index in range(4):  # other images than those for training
+            Path(f"photos/val/{name}/{index}.png").write_bytes(png(100 + 10 * ord(name) + index))
+
+
+def copies() -> None:
+    photos()
+    for index in range(4):
+        Path(f"photos/a/{index} (1).png").write_bytes(Path(f"photos/a/{index}.png").read_bytes())
+
+
+def another_format() -> None:
+    (photos() / "a" / "new.heic").write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(validation_alone, marks=pytest.mark.fault("input", "`train/` and `val/`, and no `test/`")),
+        pytest.param(copies, marks=pytest.mark.fault("input", "copies of an image on both sides of the split")),
+        pytest.param(another_format, marks=pytest.mark.fault("input", "an image of a format that is not read")),
+    ],
+)
+def test_what_is_told_of_images_that_are_used(make: Callable[[], None], fault: Fault) -> None:
+    make()
+    told, store = _run_on_photos()
+    (record,) = map(store.read, store.names())
+    assert record is not None
+    line = told.line("image_folder: ")
+    assert record.data["notices"] == [line.removeprefix("image_folder: ")]
+    checked = command("data", "check", "image_folder", "--path", "photos")
+    assert f"notice: {line.removeprefix('image_folder: ')}" in checked.output.splitlines()
+    assert "as it should be" not in checked.output
+    fault(told, line, kept(store))
 
 
 class Canary:
@@ -193,6 +286,10 @@ def test_a_class_whose_name_is_no_text(fault: Fault) -> None:
 
 def _trained(classes: tuple[str, ...]) -> tuple[Told, Store]:
     photos(*classes)
+    return _run_on_photos()
+
+
+def _run_on_photos() -> tuple[Told, Store]:
     write_study('dataset = ["image_folder"]\ndata.path = ["photos"]\nlatent_dim = [2]')
     return command("run", "mine.toml"), Store(Path("results/mine"))
 

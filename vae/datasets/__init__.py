@@ -1,12 +1,13 @@
 """Image data sets: one file an entry; uint8 images, official splits, labels where they exist, a checksum, a licence."""
 
 from vae.datasets._arrays import RANGES, SMALLEST_SIDE, Data, Decoded, Opened, Split, as_float
-from vae.datasets._base import DATASETS, Dataset, DataSpec
+from vae.datasets._base import DATASETS, NOTICE, Dataset, DataSpec
 from vae.datasets._load import fingerprint, load
 from vae.datasets._survey import Facts, check, survey
 
 __all__ = [
     "DATASETS",
+    "NOTICE",
     "RANGES",
     "SMALLEST_SIDE",
     "Data",

@@ -44,7 +44,7 @@ class Opened:
         counts: (train, test) images, where that is known before decoding.
         shape: (height, width, channels), where that is known before decoding.
         cached: whether decoding is slow enough to keep its outcome on disk.
-        notices: what a user should know, a line each.
+        notices: what the user should know of these files, a line an item, such as images that are passed over.
     """
 
     where: str
@@ -69,7 +69,7 @@ class Data:
         checksum: SHA-256 (hex) of the content and of every setting that changes these pixels.
         licence: the terms of use.
         source: whom to cite.
-        notices: what a user should know of the images, a line each.
+        notices: what the user should know of it, a line an item.
     """
 
     name: str

@@ -11,7 +11,9 @@ from vae.datasets._notices import of_pixels
 from vae.parts import Part
 from vae.registry import Registry
 
-__all__ = ["DATASETS", "DataSpec", "Dataset"]
+__all__ = ["DATASETS", "NOTICE", "DataSpec", "Dataset"]
+
+NOTICE = "notice: "  # begins a line that asks the user to look
 
 
 DATASETS: Registry[type["Dataset"]] = Registry("data set", "vae.datasets")
@@ -93,7 +95,7 @@ class Dataset(ABC):
         """
 
     def check(self, spec: DataSpec) -> list[str]:
-        """Read every image and return what was found, a line an item.
+        """Read every image and return what was found, a line an item; notices begin with `NOTICE`.
 
         Raises:
             DataError: they are missing, damaged, or not what they should be.
@@ -110,4 +112,4 @@ class Dataset(ABC):
         if decoded.class_names:
             lines.append(f"{len(decoded.class_names)} classes: {', '.join(decoded.class_names)}")
         notices = (*opened.notices, *decoded.notices, *of_pixels(train, test))
-        return [*lines, *(f"notice: {notice}" for notice in notices)]
+        return lines + [f"{NOTICE}{notice}" for notice in notices]

@@ -21,9 +21,8 @@ from vae.errors import DataError
 __all__ = ["Rules", "pixel_revision", "read_images", "resize_images"]
 
 _LARGEST_DATA = 2**34  # bytes of all pixels together
-_NAMED = 5  # broken files, and sizes, that a message lists
 # Of files so called none is read anew (see `read_anew`), so that a large folder of photographs is not looked through.
-_SETTLED = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".ppm")
+_SETTLED = (".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".pnm", ".ppm")
 
 T = TypeVar("T")
 
@@ -36,7 +35,8 @@ def read_images(tree: Tree, names: Sequence[str], rules: Rules) -> tuple[NDArray
     line an item.
 
     Raises:
-        DataError: an image cannot be read (all such are counted, the first are named), or they are too large.
+        BrokenImagesError: an image cannot be read (all such are counted, the first are named).
+        DataError: they are too large.
     """
     with tree.reader() as read, quiet(), ThreadPoolExecutor() as pool:
         headers = _mapped(pool, tree, read, names, lambda _, __, content: header(content))
@@ -130,14 +130,8 @@ def _mapped(
             return None, f"no readable image: {str(error) or type(error).__name__}"
 
     outcomes = list(pool.map(attempt, range(len(names)), names))
-    broken = sorted(f"  {name}: {reason}" for name, (_, reason) in zip(names, outcomes, strict=True) if reason)
-    if broken:
-        more = f"\n  and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise DataError(
-            f"{tree.path}: {len(broken)} of {len(names)} image files cannot be used:\n"
-            + "\n".join(broken[:_NAMED])
-            + f"{more}\nRemove or replace them",
-        )
+    if broken := {name: reason for name, (_, reason) in zip(names, outcomes, strict=True) if reason}:
+        raise tree.broken(broken, names)
     return [outcome for outcome, _ in outcomes]  # type: ignore[misc]  # without a reason there is an outcome
 
 

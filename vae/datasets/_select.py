@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vae.errors import DataError
 
-__all__ = ["split_indices", "subset_indices"]
+__all__ = ["draws_classes", "split_indices", "subset_indices"]
 
 Indices = NDArray[np.int64]
 
@@ -43,7 +43,9 @@ def split_indices(
     """Return the sorted indices of the training and of the test images: ceil(fraction * count) for the test.
 
     Without labels these are the images that scikit-learn's `train_test_split(test_size=fraction, random_state=seed)`
-    takes. With labels the split is stratified: each class gives its share, rounded by largest remainder.
+    takes. With labels the split is stratified: each class gives its share, rounded by largest remainder. Of equal
+    remainders the first in the alphabet are rounded up; but where that decides which classes give no image at all, the
+    seed does (see `draws_classes`).
 
     Raises:
         DataError: a side would be empty.
@@ -55,18 +57,32 @@ def split_indices(
             f"{held_out}, which leaves {max(count - held_out, 0)} for training. Give more images, or another "
             "data.test_fraction",
         )
-    order = np.random.RandomState(seed).permutation(count)
+    random = np.random.RandomState(seed)
+    order = random.permutation(count)
     if labels is None:
         test = order[:held_out]
     else:
         classes, code = np.unique(labels, return_inverse=True)
-        quota = _largest_remainder(np.bincount(code, minlength=len(classes)), held_out)
+        counts = np.bincount(code, minlength=len(classes))
+        drawn = _ties_leave_out(counts, held_out)
+        first = random.permutation(len(classes)) if drawn else np.arange(len(classes))
+        quota = _largest_remainder(counts, held_out, first)
         position = np.empty(count, np.int64)
         position[order] = np.arange(count)
         test = np.flatnonzero(_rank_within_class(code, position) < quota[code])
     chosen = np.zeros(count, bool)
     chosen[test] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def draws_classes(fraction: float, labels: Indices) -> bool:
+    """Tell whether `split_indices` lets the seed choose which classes give test images.
+
+    It does where classes of equal size are so small that only some of them give one: else these would be the first in
+    the alphabet, whatever the seed.
+    """
+    counts = np.unique(labels, return_counts=True)[1]
+    return _ties_leave_out(counts, math.ceil(fraction * len(labels)))
 
 
 def _rank_within_class(labels: Indices, position: Indices) -> Indices:
@@ -80,10 +96,25 @@ def _rank_within_class(labels: Indices, position: Indices) -> Indices:
     return rank
 
 
-def _largest_remainder(counts: Indices, total: int) -> Indices:
-    """Share `total` in proportion to `counts`, in whole numbers that add up to it."""
+def _shares(counts: Indices, total: int) -> tuple[Indices, Indices]:
+    """Share `total` in proportion to `counts`: whole parts, and remainders as multiples of 1 / sum(counts)."""
     scaled: Indices = counts * total  # integers throughout: no rounding decides a tie
-    share: Indices = scaled // counts.sum()
+    return scaled // counts.sum(), scaled % counts.sum()
+
+
+def _largest_remainder(counts: Indices, total: int, first: Indices) -> Indices:
+    """Share `total` in proportion to `counts`, in whole numbers that add up to it; ties go by the order of `first`."""
+    share, remainder = _shares(counts, total)
     left = total - int(share.sum())
-    share[np.argsort(-(scaled % counts.sum()), kind="stable")[:left]] += 1
+    share[first[np.argsort(-remainder[first], kind="stable")[:left]]] += 1
     return share
+
+
+def _ties_leave_out(counts: Indices, total: int) -> bool:
+    """Tell whether, of classes with equal remainders, some would give one image and some none."""
+    share, remainder = _shares(counts, total)
+    left = total - int(share.sum())
+    if not 0 < left < len(counts):
+        return False
+    last, next_one = -np.sort(-remainder)[left - 1 : left + 1]
+    return bool(last == next_one and (share[remainder == last] == 0).any())

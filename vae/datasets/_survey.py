@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from vae.datasets._arrays import SMALLEST_SIDE
 from vae.datasets._base import DATASETS, DataSpec
+from vae.datasets._images import Rules, read_images
 from vae.datasets._load import check_cache, entry_for, fingerprint_of
+from vae.datasets._trees import BrokenImagesError
 from vae.errors import DataError, SpecError
 
 __all__ = ["Facts", "check", "survey"]
@@ -47,13 +50,29 @@ def check(name: str, path: str | None = None) -> list[str]:
     """Read a data set whole, verifying every file, and return what was found, a line an item; nothing is downloaded.
 
     Raises:
-        DataError: a file is missing or damaged.
+        DataError: a file is missing or damaged; all such images are named.
         SpecError: there is no such data set, or `path` is missing or not taken.
     """
     spec = DataSpec(name=name, path=path)
     entry = entry_for(spec)
-    lines = entry.check(spec)
+    try:
+        lines = entry.check(spec)
+    except BrokenImagesError as error:
+        raise DataError(_all_broken(error)) from None
     return [*lines, *check_cache(entry.open(spec, download=False).content)]
+
+
+def _all_broken(error: BrokenImagesError) -> str:
+    """Name every image that cannot be read: whoever met the first may not have looked at the pixels of the others."""
+    tree, names, reasons = error.tree, error.names, dict(error.reasons)
+    while sound := [name for name in names if name not in reasons]:
+        try:
+            read_images(tree, sound, Rules((SMALLEST_SIDE, SMALLEST_SIDE)))
+        except BrokenImagesError as more:
+            reasons |= more.reasons
+        else:
+            break
+    return str(tree.broken(reasons, names, most=len(reasons)))
 
 
 def _facts(name: str) -> Facts:

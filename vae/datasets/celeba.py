@@ -1,7 +1,6 @@
 """CelebA: aligned faces of celebrities (Liu, Luo, Wang, Tang, 2015)."""
 
 import os
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,18 +9,20 @@ from numpy.typing import NDArray
 
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
+from vae.datasets._celeba_lists import ATTRIBUTES, PARTITION, FaceList, find_list
 from vae.datasets._images import Rules, pixel_revision, read_images
-from vae.datasets._places import given, is_file, is_folder
+from vae.datasets._kinds import is_hidden, is_image
+from vae.datasets._places import given, is_folder
 from vae.datasets._select import split_indices
+from vae.datasets._splits import trained_on_too
 from vae.datasets._trees import Tree, content_digest, open_tree
 from vae.errors import DataError
 
 __all__ = ["Celeba"]
 
-ATTRIBUTES = "list_attr_celeba.txt"
-PARTITION = "list_eval_partition.txt"
 _LABEL = "Smiling"
 _TRAIN, _TEST = 0, 2  # 1 is the validation part
+_PACKED = "img_align_celeba.zip"
 _SIZE = (64, 64)
 _USUAL = (
     "celeba",
@@ -37,11 +38,11 @@ _USUAL = (
 class Celeba(Dataset):
     """Aligned faces in a folder or zip file, cut to a square about the centre and resized to 64 x 64 colour.
 
-    `DataSpec.size` overrides 64 x 64; the cut then has its proportions. Beside the images, their folder or the zip file
-    may lie the official lists: with `list_attr_celeba.txt` the label is whether the face is smiling; with
-    `list_eval_partition.txt`, if any image given is of its test part, that is the split, and the validation part is
-    left out, since nothing is chosen by it. Otherwise `test_fraction` of the images, drawn by `split_seed`, are the
-    test: with 0.3 and 42 the split of a widely used recipe, with or without labels.
+    `DataSpec.size` overrides 64 x 64; the cut then has its proportions. The official lists may lie where the usual
+    copies keep them (see `find_list`), as text or as tables: with `list_attr_celeba` the label is whether the face is
+    smiling; with `list_eval_partition`, if any image given is of its test part, that is the split, and the validation
+    part is left out, since nothing is chosen by it. Otherwise `test_fraction` of the images, drawn by `split_seed`, are
+    the test: with 0.3 and 42 the split of a widely used recipe, with or without labels.
     """
 
     title = "CelebA"
@@ -52,23 +53,40 @@ class Celeba(Dataset):
     def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002 - its terms forbid handing it on
         """List the images and read the official lists beside them; see `Dataset.open`."""
         tree = _tree(spec.path)
-        attributes, partition = (_beside(tree.path, name) for name in (ATTRIBUTES, PARTITION))
+        attributes, partition = find_list(tree, ATTRIBUTES), find_list(tree, PARTITION)
+        notices = [*tree.notices, *_missing(tree, attributes, partition)]
         official = _official_split(tree, partition) if partition else None
         settings = {}
         if official is None:
+            if partition:
+                notices.append(f"{partition.where} has none of these images in its test part: the split is drawn")
             partition = None
             official = split_indices(len(tree.names), spec.test_fraction, spec.split_seed)
             settings = {"test_fraction": spec.test_fraction, "split_seed": spec.split_seed}
         train, test = official
         labels = _smiling(tree, attributes) if attributes else None
+        sides = [tree.names[i] for i in train], [tree.names[i] for i in test]
         return Opened(
             where=str(tree.path),
-            content=content_digest(tree, [path for path in (attributes, partition) if path]),
-            decode=partial(_decode, tree, labels, train, test, spec.size or _SIZE),
+            content=content_digest(tree, [found.content for found in (attributes, partition) if found]),
+            decode=partial(
+                _decode, tree, sides, None if labels is None else (labels[train], labels[test]), spec.size or _SIZE
+            ),
             settings={**settings, **pixel_revision(tree)},
             counts=(len(train), len(test)),
             shape=(*(spec.size or _SIZE), 3),
+            notices=(*notices, *trained_on_too(tree.hashes, *sides)),
         )
+
+
+def _missing(tree: Tree, attributes: FaceList | None, partition: FaceList | None) -> list[str]:
+    """Say what it means that a list was not found, a line a list."""
+    missing = []
+    if partition is None:
+        missing.append((PARTITION, "the split is drawn, so that official test images may be trained on"))
+    if attributes is None:
+        missing.append((ATTRIBUTES, "there are no labels"))
+    return [f"{name}.txt or .csv was not found in or near {tree.path}: {outcome}" for name, outcome in missing]
 
 
 def _tree(path: str | None) -> Tree:
@@ -90,69 +108,45 @@ def _single_zip(path: Path) -> Path:
     """Return the zip file where a folder holds one rather than images, as it comes from the publisher."""
     if not is_folder(path):
         return path
-    zips = [found for found in path.iterdir() if found.suffix.lower() == ".zip" and not found.name.startswith(".")]
-    images = any(found.is_dir() or found.suffix.lower() in {".jpg", ".jpeg", ".png"} for found in path.iterdir())
-    return zips[0] if len(zips) == 1 and not images else path
+    zips = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        if any(is_image(name) and not is_hidden(name) for name in files):
+            return path
+        zips += [Path(folder, name) for name in files if name.lower().endswith(".zip") and not is_hidden(name)]
+    if len(zips) > 1:
+        zips = [found for found in zips if found.name == _PACKED]
+    return zips[0] if len(zips) == 1 else path
 
 
-def _beside(path: Path, name: str) -> Path | None:
-    return next((found for found in (path / name, path.parent / name) if is_file(found)), None)
-
-
-def _rows(path: Path, skip: int) -> dict[str, list[str]]:
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()[skip:]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}") from None
-    return {cells[0]: cells[1:] for line in lines if (cells := line.split())}
-
-
-def _value(path: Path, rows: dict[str, list[str]], image: str, column: int, allowed: Sequence[str]) -> int:
-    name = image.rpartition("/")[2]
-    cells = rows.get(name)
-    if cells is None:
-        raise DataError(
-            f"{path} has no row for {name}: it belongs to other images. Remove it, or give the official one"
-        )
-    if column >= len(cells) or cells[column] not in allowed:
-        got = cells[column] if column < len(cells) else "nothing"
-        raise DataError(f"{path}: {name} has '{got}' in column {column + 1}, expected one of {', '.join(allowed)}")
-    return int(cells[column])
-
-
-def _official_split(tree: Tree, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    rows = _rows(path, 0)
-    part = np.array([_value(path, rows, name, 0, ("0", "1", "2")) for name in tree.names], np.int64)
+def _official_split(tree: Tree, found: FaceList) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    part = np.array([found.value(name, 0, ("0", "1", "2")) for name in tree.names], np.int64)
     train, test = np.flatnonzero(part == _TRAIN), np.flatnonzero(part == _TEST)
     if not len(test):
         return None
     if not len(train):
-        raise DataError(f"{tree.path}: by {path} none of the {len(part)} images is for training")
+        raise DataError(f"{tree.path}: by {found.where} none of the {len(part)} images is for training")
     return train, test
 
 
-def _smiling(tree: Tree, path: Path) -> NDArray[np.int64]:
-    try:
-        header = path.read_text(encoding="ascii").splitlines()[1].split()
-        column = header.index(_LABEL)
-    except (OSError, UnicodeDecodeError, IndexError, ValueError):
+def _smiling(tree: Tree, found: FaceList) -> NDArray[np.int64]:
+    if _LABEL not in found.columns:
         raise DataError(
-            f"{path} is not in the official format: line 1 the count, line 2 the attributes, {_LABEL} among them",
-        ) from None
-    rows = _rows(path, 2)
-    return np.array([_value(path, rows, name, column, ("-1", "1")) == 1 for name in tree.names], np.int64)
+            f"{found.where} is not in the official format: line 1 the count, line 2 the attributes, {_LABEL} among "
+            "them; or, in a table, line 1 the attributes",
+        )
+    column = found.columns.index(_LABEL)
+    return np.array([found.value(name, column, ("-1", "1")) == 1 for name in tree.names], np.int64)
 
 
 def _decode(
     tree: Tree,
-    labels: NDArray[np.int64] | None,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
+    sides: tuple[list[str], list[str]],
+    labels: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     size: tuple[int, int],
 ) -> Decoded:
-    names = [tree.names[i] for i in (*train, *test)]
-    images, notices = read_images(tree, names, Rules(size, crop=True, colour=True))
-    pixels = np.split(images, [len(train)])
+    pixels, notices = read_images(tree, [*sides[0], *sides[1]], Rules(size, crop=True, colour=True))
+    train, test = np.split(pixels, [len(sides[0])])
     if labels is None:
-        return Decoded(Split(pixels[0]), Split(pixels[1]), notices=notices)
-    return Decoded(Split(pixels[0], labels[train]), Split(pixels[1], labels[test]), ("not smiling", "smiling"), notices)
+        return Decoded(Split(train), Split(test), notices=notices)
+    return Decoded(Split(train, labels[0]), Split(test, labels[1]), ("not smiling", "smiling"), notices)

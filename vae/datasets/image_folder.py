@@ -10,23 +10,20 @@ from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import Rules, pixel_revision, read_images
 from vae.datasets._places import given
-from vae.datasets._select import split_indices
-from vae.datasets._trees import SPLITS, Tree, content_digest, open_tree
-from vae.errors import DataError
+from vae.datasets._select import draws_classes, split_indices
+from vae.datasets._splits import layout_of, trained_on_too
+from vae.datasets._trees import Tree, content_digest, open_tree
 
 __all__ = ["ImageFolder"]
-
-_VALIDATION = frozenset({"val", "valid", "validation"})
-_NAMED = 3  # files that a message lists
 
 
 @DATASETS.register("image_folder")
 class ImageFolder(Dataset):
     """Images in a folder or zip file, flat or in one sub-folder a class, of any mode and size.
 
-    `train/` and `test/` are kept as the split where both are there (a `val/` beside them is left out); otherwise the
-    split is random, stratified by class. Images are stretched to `DataSpec.size`, or to the most common size if they
-    differ. They have one channel if all are grey, else three.
+    Folders called like `train` and `test`, in any case and at any depth, are kept as the split; `val` is the test where
+    there is none, else left out. Without such folders the split is random, stratified by class. Images are stretched to
+    `DataSpec.size`, or to the most common size if they differ. They have one channel if all are grey, else three.
     """
 
     title = "Image folder"
@@ -37,61 +34,38 @@ class ImageFolder(Dataset):
     def open(self, spec: DataSpec, *, download: bool = True) -> Opened:  # noqa: ARG002
         """List the images and tell classes and splits from their folders; see `Dataset.open`."""
         tree = open_tree(given(spec.path or ""))
-        sides = _official_split(tree)
-        if sides is None:
-            names = tree.names
-            labels, class_names = _labels(tree, names)
-            train, test = split_indices(len(names), spec.test_fraction, spec.split_seed, labels)
-            settings = {"test_fraction": spec.test_fraction, "split_seed": spec.split_seed}
+        layout = layout_of(tree.path, tree.names)
+        class_names = tuple(sorted(set(layout.classes)))
+        labels = _labels(layout.classes, class_names) if class_names else None
+        settings = dict(layout.settings)
+        if layout.training is None:
+            train, test = split_indices(len(layout.names), spec.test_fraction, spec.split_seed, labels)
+            settings |= {"test_fraction": spec.test_fraction, "split_seed": spec.split_seed}
+            if labels is not None and draws_classes(spec.test_fraction, labels):
+                settings["ties"] = "drawn"  # they went by name once
         else:
-            names = (*sides[0], *sides[1])
-            labels, class_names = _labels(tree, [name.partition("/")[2] for name in names])
-            train, test = np.split(np.arange(len(names)), [len(sides[0])])
-            settings = {}
+            train, test = np.split(np.arange(len(layout.names)), [layout.training])
+        sides = [layout.names[i] for i in train], [layout.names[i] for i in test]
         return Opened(
             where=str(tree.path),
             content=content_digest(tree),
             decode=partial(
                 _decode,
                 tree,
-                ([names[i] for i in train], [names[i] for i in test]),
+                sides,
                 (None, None) if labels is None else (labels[train], labels[test]),
                 class_names,
                 spec.size,
             ),
             settings={**settings, **pixel_revision(tree)},
             counts=(len(train), len(test)),
+            notices=(*tree.notices, *layout.notices, *trained_on_too(tree.hashes, *sides)),
         )
 
 
-def _official_split(tree: Tree) -> tuple[list[str], list[str]] | None:
-    sides: dict[str, list[str]] = {}
-    for name in tree.names:
-        top, slash, _ = name.partition("/")
-        sides.setdefault(top if slash else "", []).append(name)
-    if not sides.keys() >= set(SPLITS):
-        return None
-    if stray := [names[0] for top, names in sides.items() if top not in _VALIDATION.union(SPLITS)]:
-        raise DataError(
-            f"{tree.path} has train/ and test/, but images beside them too, such as {', '.join(stray[:_NAMED])}. "
-            "Move them into one of the two, or out of the folder",
-        )
-    return sides[SPLITS[0]], sides[SPLITS[1]]
-
-
-def _labels(tree: Tree, names: Sequence[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
-    """Return each image's class, which is its top folder, and the classes' names; None for fewer than two classes."""
-    folders = [name.rpartition("/")[0].partition("/")[0] for name in names]
-    class_names = sorted(set(folders))
-    if "" in class_names and len(class_names) > 1:
-        loose = [name for name, folder in zip(names, folders, strict=True) if not folder]
-        raise DataError(
-            f"{tree.path}: {len(loose)} images lie beside the class folders, such as {', '.join(loose[:_NAMED])}. "
-            "Put every image into a class folder, or none",
-        )
-    if len(class_names) < 2:  # noqa: PLR2004
-        return None, ()
-    return np.array([class_names.index(folder) for folder in folders], np.int64), tuple(class_names)
+def _labels(classes: Sequence[str], class_names: Sequence[str]) -> NDArray[np.int64]:
+    numbers = {name: number for number, name in enumerate(class_names)}
+    return np.array([numbers[name] for name in classes], np.int64)
 
 
 def _decode(

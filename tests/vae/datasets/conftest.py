@@ -18,6 +18,7 @@ from vae.datasets._official import Official, OfficialFile
 from vae.datasets._parse import format_idx
 
 COUNTS = (40, 20)
+FORMATS = {"jfif": "jpeg", "jpe": "jpeg", "jpg": "jpeg", "pbm": "ppm", "pgm": "ppm", "pnm": "ppm", "tif": "tiff"}
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +113,7 @@ def _encoded(array: np.ndarray, suffix: str = "png", mode: str | None = None, **
     if mode is not None:
         image = image.convert(mode)
     buffer = io.BytesIO()
-    image.save(buffer, {"jpg": "jpeg", "tif": "tiff", "pgm": "ppm"}.get(suffix, suffix), **options)
+    image.save(buffer, FORMATS.get(suffix, suffix), **options)
     return buffer.getvalue()
 
 

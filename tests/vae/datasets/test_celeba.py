@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from vae.datasets import Split, check, fingerprint, load
+from vae.datasets import Data, Split, check, fingerprint, load
 from vae.errors import DataError
 from vae.spec import DataSpec
 
@@ -15,12 +15,16 @@ NAMES = [f"{i:06}.jpg" for i in range(1, 21)]
 SMILING = [1 if i % 3 else -1 for i in range(20)]
 
 
+def face(number: int) -> np.ndarray:
+    """Return a plain image, told from a blank one by a step in its middle."""
+    pixels = np.full((109, 89, 3), 10 * number, np.uint8)
+    pixels[50:] += 3
+    return pixels
+
+
 def faces(encoded: Callable[..., bytes]) -> dict[str, bytes]:
     """Images whose brightness tells their number."""
-    return {
-        f"img_align_celeba/{name}": encoded(np.full((109, 89, 3), 10 * i, np.uint8), "jpg")
-        for i, name in enumerate(NAMES)
-    }
+    return {f"img_align_celeba/{name}": encoded(face(i), "jpg") for i, name in enumerate(NAMES)}
 
 
 def attributes(rows: Mapping[str, int]) -> bytes:
@@ -82,6 +86,125 @@ def test_the_official_partition_is_kept_and_validation_left_out(folder: Path, wr
     assert data.checksum == fingerprint(spec(folder, split_seed=1))  # nothing is drawn
 
 
+PARTS = {name: (0, 0, 1, 2)[i % 4] for i, name in enumerate(NAMES)}
+LISTS = {
+    "list_eval_partition.txt": "\n".join(f"{name} {part}" for name, part in PARTS.items()).encode(),
+    "list_attr_celeba.txt": attributes(dict(zip(NAMES, SMILING, strict=True))),
+}
+TABLES = {
+    "list_eval_partition.csv": b"image_id,partition\r\n"
+    + "".join(f"{name},{part}\r\n" for name, part in PARTS.items()).encode(),
+    "list_attr_celeba.csv": "\ufeffimage_id,Male,Smiling\r\n".encode()
+    + "".join(f"{name},-1,{value}\r\n" for name, value in zip(NAMES, SMILING, strict=True)).encode(),
+}
+
+
+def below(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {f"{folder}/{name}": content for name, content in files.items()}
+
+
+OFFICIAL = {"Eval/list_eval_partition.txt": LISTS["list_eval_partition.txt"]} | {
+    "Anno/list_attr_celeba.txt": LISTS["list_attr_celeba.txt"]
+}
+
+
+@pytest.mark.parametrize(
+    ("images_in", "lists", "given"),
+    [
+        ("celeba", below("celeba", LISTS), "celeba"),
+        ("celeba", below("celeba", LISTS), ""),
+        ("celeba", below("celeba", LISTS), "celeba/img_align_celeba"),
+        ("img_align_celeba", TABLES, ""),
+        ("img_align_celeba", TABLES, "img_align_celeba"),
+        ("img_align_celeba", TABLES, "img_align_celeba/img_align_celeba"),
+        ("Img", OFFICIAL, ""),
+        ("Img", OFFICIAL, "Img"),
+        ("Img", OFFICIAL, "Img/img_align_celeba"),
+    ],
+)
+def test_the_lists_are_found_where_copies_keep_them(
+    images_in: str,
+    lists: dict[str, bytes],
+    given: str,
+    tmp_path: Path,
+    encoded: Callable[..., Any],
+    write: Callable[..., Any],
+) -> None:
+    write(tmp_path, below(images_in, faces(encoded)) | lists)
+    is_official(load(spec(tmp_path / given)))
+
+
+def is_official(data: Data) -> None:
+    assert numbers(data.train) == [i for i in range(20) if i % 4 < 2]
+    assert numbers(data.test) == [i for i in range(20) if i % 4 == 3]
+    assert data.test.labels.tolist() == [int(SMILING[i] == 1) for i in numbers(data.test)]
+    assert data.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("copy", "given"),
+    [
+        (("archive.zip", below("img_align_celeba", TABLES), {}), "archive.zip"),
+        (("archive.zip", TABLES, {}), ""),
+        (("celeba.zip", below("celeba", LISTS), {}), "celeba.zip"),
+        (("Img/img_align_celeba.zip", {}, OFFICIAL), "Img"),
+        (("Img/img_align_celeba.zip", {}, OFFICIAL), "Img/img_align_celeba.zip"),
+        (("Img/img_align_celeba.zip", {}, OFFICIAL), ""),
+        (("celeba/img_align_celeba.zip", {}, below("celeba", LISTS)), ""),
+    ],
+)
+def test_the_lists_are_found_in_and_around_a_zip_file(
+    copy: tuple[str, dict[str, bytes], dict[str, bytes]],
+    given: str,
+    tmp_path: Path,
+    encoded: Callable[..., Any],
+    write: Callable[..., Any],
+    pack: Callable[..., Any],
+) -> None:
+    name, inside, outside = copy
+    write(tmp_path, outside)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    pack(tmp_path / name, faces(encoded) | inside)
+    is_official(load(spec(tmp_path / given)))
+
+
+@pytest.mark.parametrize(
+    ("lists", "given", "expected"),
+    [
+        ({}, "", "c866288b68e50d6a"),
+        (LISTS, "", "71fe74fbb420c9f4"),
+        ({"list_eval_partition.txt": LISTS["list_eval_partition.txt"]}, "img_align_celeba", "ceabe1311ea17a99"),
+        (
+            below("img_align_celeba", {"list_attr_celeba.txt": LISTS["list_attr_celeba.txt"]}),
+            "img_align_celeba",
+            "00e6eedeb73f07b5",
+        ),
+    ],
+)
+def test_checksums_of_lists_that_were_always_found_never_change(
+    lists: dict[str, bytes], given: str, expected: str, tmp_path: Path, write: Callable[..., Any]
+) -> None:
+    folder = write(tmp_path / "celeba", {f"img_align_celeba/{name}": name.encode() for name in NAMES} | lists)
+    assert fingerprint(spec(folder / given))[:16] == expected
+
+
+def test_images_of_another_ending_go_with_the_lists(
+    tmp_path: Path, encoded: Callable[..., Any], write: Callable[..., Any]
+) -> None:
+    images = {f"{name[:-4]}.png": encoded(face(i)) for i, name in enumerate(NAMES)}
+    is_official(load(spec(write(tmp_path, images | LISTS))))
+
+
+def test_lists_that_are_not_found_are_told(folder: Path, write: Callable[..., Any]) -> None:
+    split, labels = load(spec(folder)).notices
+    assert split.startswith("list_eval_partition.txt or .csv was not found in or near")
+    assert split.endswith("the split is drawn, so that official test images may be trained on")
+    assert labels.startswith("list_attr_celeba.txt or .csv was not found")
+    write(folder, {"list_eval_partition.txt": "\n".join(f"{name} 1" for name in NAMES).encode()})
+    split = next(notice for notice in load(spec(folder)).notices if "list_eval_partition" in notice)
+    assert split.endswith("has none of these images in its test part: the split is drawn")
+
+
 def test_a_partition_without_test_images_is_passed_over(folder: Path, write: Callable[..., Any]) -> None:
     plain = load(spec(folder))
     write(folder, {"list_eval_partition.txt": "\n".join(f"{name} 0" for name in NAMES).encode()})
@@ -137,7 +260,7 @@ def test_without_a_data_folder_a_path_is_asked_for(monkeypatch: pytest.MonkeyPat
         ("list_attr_celeba.txt", attributes({"000001.jpg": 1}), r"has no row for 000002\.jpg"),
         ("list_attr_celeba.txt", attributes(dict.fromkeys(NAMES, 7)), "has '7' in column 2, expected one of -1, 1"),
         ("list_attr_celeba.txt", b"1\nMale Smiling\n000001.jpg 1", "has 'nothing' in column 2"),
-        ("list_attr_celeba.txt", b"\xff\n\xff", "not in the official format"),
+        ("list_attr_celeba.txt", b"\xff\n\xff", "cannot be read as text"),
         ("list_eval_partition.txt", b"000001.jpg 0", r"has no row for 000002\.jpg"),
         ("list_eval_partition.txt", b"000001.jpg 3", "has '3' in column 1, expected one of 0, 1, 2"),
         ("list_eval_partition.txt", b"\xff", "cannot be read as text"),

@@ -204,6 +204,10 @@ def over_white(rgba: np.ndarray) -> np.ndarray:
         (COLOUR, "webp", None, None),
         (COLOUR, "jpg", "CMYK", None),
         (COLOUR, "jpg", None, None),
+        (COLOUR, "jfif", None, None),
+        (COLOUR, "jpe", None, None),
+        (GREY > 99, "pbm", None, 255 * (GREY > 99)[..., None]),
+        (COLOUR, "pnm", None, COLOUR),
         (ALPHA, "png", None, over_white(ALPHA)),
     ],
 )
@@ -336,7 +340,20 @@ def test_cut_images_are_counted_and_the_first_are_named(
     assert "04.png" in message
     assert "08.png" in message
     assert "09.png" not in message
-    assert "and 3 more" in message
+    assert "and 3 more; vaebench data check lists all" in message
+
+
+def test_check_names_every_image_that_cannot_be_read(
+    tmp_path: Path, images: Callable[..., Any], write: Callable[..., Any]
+) -> None:
+    files = images([f"{i:02}.png" for i in range(40)])
+    empty = dict.fromkeys(list(files)[::4], b"")  # told by the header
+    cut = {name: files[name][:-40] for name in list(files)[1::4]}  # only by the pixels
+    write(tmp_path, files | empty | cut)
+    with pytest.raises(DataError, match=r": 20 of 40 image files cannot be used:\n") as caught:
+        check("image_folder", str(tmp_path))
+    named = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:-1]]
+    assert named == sorted(empty | cut)
 
 
 def test_pixels_of_unknown_range_are_refused(

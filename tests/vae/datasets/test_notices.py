@@ -59,8 +59,8 @@ def test_deep_images_that_keep_few_levels_are_told(write_deep: Callable[..., Pat
     assert told(write_deep(0, 4096)) == (
         "16-bit images reach 4,095 of 65,535: 17 grey levels are left of 256. Rescale them so that they fill the range",
         (
-            "pixels reach from 0 to 16 of 0 to 255, 17 levels: hardly any contrast. Rescale them, unless they are meant to "
-            "be so"
+            "pixels reach from 0 to 16 of 0 to 255, 17 levels: hardly any contrast. Rescale them, unless they are "
+            "meant to be so"
         ),
     )
 
@@ -113,20 +113,18 @@ def test_pages_and_frames_that_are_not_read_are_told(kind: str, tmp_path: Path) 
     assert notice.startswith("1 file holds 30 pages or frames; the first of them is read")
 
 
-def sized(folder: Path, sizes: list[tuple[int, int]], images: Callable[..., Any], write: Callable[..., Any]) -> Path:
+def sized(folder: Path, sizes: list[tuple[int, int]], encoded: Callable[..., bytes]) -> Path:
     for index, size in enumerate(sizes):
-        write(folder, images([f"{index}.png"], size))
+        (folder / f"{index}.png").write_bytes(encoded(RANDOM.integers(0, 256, size, np.uint8)))
     return folder
 
 
-def test_a_size_that_nobody_chose_is_told(
-    tmp_path: Path, images: Callable[..., Any], write: Callable[..., Any]
-) -> None:
-    sized(tmp_path, [(80 + 10 * i, 100 + 10 * i) for i in range(20)], images, write)
+def test_a_size_that_nobody_chose_is_told(tmp_path: Path, encoded: Callable[..., bytes]) -> None:
+    sized(tmp_path, [(80 + 10 * i, 100 + 10 * i) for i in range(20)], encoded)
     assert told(tmp_path) == (
         (
-            "images of 20 sizes are stretched to 270 x 290, which only 1 of 20 has. Choose one with data.size = [height, "
-            "width]"
+            "images of 20 sizes are stretched to 270 x 290, which only 1 of 20 has. Choose one with data.size = "
+            "[height, width]"
         ),
         (
             "images of 270 x 290 pixels make large networks and long trainings. Choose a smaller size with data.size = "
@@ -136,11 +134,9 @@ def test_a_size_that_nobody_chose_is_told(
     assert told(tmp_path, size=(32, 32)) == ()
 
 
-def test_a_size_that_most_images_have_is_a_choice(
-    tmp_path: Path, images: Callable[..., Any], write: Callable[..., Any]
-) -> None:
-    assert told(sized(tmp_path, [(16, 16)] * 3 + [(16, 17), (18, 19)], images, write)) == ()
-    assert told(sized(tmp_path, [(16, 16)] * 2 + [(16, 17), (18, 19), (20, 20)], images, write)) == (
+def test_a_size_that_most_images_have_is_a_choice(tmp_path: Path, encoded: Callable[..., bytes]) -> None:
+    assert told(sized(tmp_path, [(16, 16)] * 3 + [(16, 17), (18, 19)], encoded)) == ()
+    assert told(sized(tmp_path, [(16, 16)] * 2 + [(16, 17), (18, 19), (20, 20)], encoded)) == (
         (
             "images of 4 sizes are stretched to 16 x 16, which only 2 of 5 have. Choose one with data.size = [height, "
             "width]"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from vae.datasets._select import split_indices, subset_indices
+from vae.datasets._select import draws_classes, split_indices, subset_indices
 from vae.errors import DataError
 
 FIRST_SIX = [0, 5, 7, 9, 12, 17]
@@ -81,6 +81,31 @@ def test_a_stratified_split_takes_each_class_by_its_share(labels: NDArray[Any], 
 def test_another_seed_gives_another_split() -> None:
     labels = np.arange(60) % 3
     assert split_indices(60, 0.3, 1, labels)[1].tolist() != split_indices(60, 0.3, 2, labels)[1].tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_seed_chooses_among_classes_too_small_to_give_an_image_each(size: int) -> None:
+    labels = np.repeat(np.arange(20), size)
+    assert draws_classes(0.3, labels)
+    chosen = [tuple(labels[split_indices(len(labels), 0.3, seed, labels)[1]]) for seed in range(50)]
+    assert all(len(set(one)) == len(one) == 6 * size for one in chosen)
+    assert len(set(chosen)) > 10
+    assert set().union(*chosen) == set(range(20))  # all have their turn
+    assert chosen[7] == tuple(labels[split_indices(len(labels), 0.3, 7, labels)[1]])
+
+
+def test_where_every_class_gives_an_image_ties_go_by_name_as_ever() -> None:
+    labels = np.repeat(np.arange(3), 4)
+    assert not draws_classes(0.3, labels)
+    for seed in range(5):
+        assert np.bincount(labels[split_indices(12, 0.3, seed, labels)[1]]).tolist() == [2, 1, 1]
+
+
+def test_classes_of_other_sizes_do_not_hang_on_the_draw() -> None:
+    labels = np.r_[np.zeros(70, np.int64), np.arange(1, 31)]  # one large class beside thirty of one image
+    held = [labels[split_indices(100, 0.3, seed, labels)[1]] for seed in range(20)]
+    assert {np.count_nonzero(one == 0) for one in held} == {21}
+    assert len({tuple(one) for one in held}) == 20
 
 
 @pytest.mark.parametrize("count", [0, 1])

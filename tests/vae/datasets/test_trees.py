@@ -6,6 +6,7 @@ from typing import Any, Never
 
 import pytest
 
+from vae.datasets import check
 from vae.datasets._trees import content_digest, open_tree
 from vae.errors import DataError
 
@@ -40,14 +41,12 @@ def test_the_digest_follows_names_contents_and_lists(tmp_path: Path, write: Call
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         return content_digest(open_tree(write(folder, {f"{name}.png": content for name, content in files.items()})))
 
-    listing = tmp_path / "list.txt"
-    listing.write_text("x")
     same = digest(a=b"1", b=b"2")
     assert digest(b=b"2", a=b"1") == same
     others = {same, digest(a=b"1", c=b"2"), digest(a=b"2", b=b"1"), digest(a=b"1"), digest(a=b"1", b=b"2", c=b"")}
     assert len(others) == 5
     tree = open_tree(write(tmp_path / "again", {"a.png": b"1", "b.png": b"2"}))
-    assert content_digest(tree) == same != content_digest(tree, [listing])
+    assert content_digest(tree) == same != content_digest(tree, [b"x"])
 
 
 def test_unchanged_files_are_not_hashed_again(
@@ -86,10 +85,56 @@ def test_links_that_leave_the_folder_are_refused(tmp_path: Path, write: Callable
         link.unlink()
 
 
-def test_a_link_in_a_circle_ends(tmp_path: Path, write: Callable[..., Any]) -> None:
+def test_a_link_in_a_circle_ends_and_is_told(tmp_path: Path, write: Callable[..., Any]) -> None:
     folder = write(tmp_path / "folder", {"x/a.png": b"1"})
     (folder / "x" / "again").symlink_to(folder)
-    assert open_tree(folder).names == ("a.png",)
+    (folder / "dogs").symlink_to(folder / "nowhere")
+    tree = open_tree(folder)
+    assert tree.names == ("a.png",)
+    (notice,) = tree.notices
+    assert notice.startswith("2 links passed over, such as dogs: links to folders, or to what is not there")
+
+
+def test_images_that_are_links_to_nothing_are_refused(tmp_path: Path, write: Callable[..., Any]) -> None:
+    folder = write(tmp_path / "folder", {f".git/annex/{i}.png": b"1" for i in range(4)})
+    for i in range(6):
+        (folder / f"{i}.png").symlink_to(f".git/annex/{i}.png")
+    with pytest.raises(DataError, match=r"2 of 6 images are links to files that are not there, such as 4\.png: fetch"):
+        open_tree(folder)
+    for i in range(4):
+        (folder / f".git/annex/{i}.png").unlink()
+    with pytest.raises(DataError, match="6 of 6 images are links"):
+        open_tree(folder)
+    write(folder, {f".git/annex/{i}.png": b"1" for i in range(6)})
+    assert len(open_tree(folder).names) == 6
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "a/@eaDir/1.png", ".@__thumb"])
+def test_what_systems_leave_among_images_is_none(
+    folder: str, tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    files = {"a/1.png": b"1", "b/2.png": b"2", f"{folder}/SYNOPHOTO_THUMB_S.png": b"3"}
+    for tree in (open_tree(write(tmp_path / "folder", files)), open_tree(pack(tmp_path / "x.zip", files))):
+        assert tree.names == ("a/1.png", "b/2.png")
+
+
+def test_formats_that_are_not_read_are_counted_kind_by_kind(
+    tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any]
+) -> None:
+    files = {f"dogs/{i}.HEIC": b"" for i in range(6)} | {
+        "a.png": b"",
+        "b.avif": b"",
+        "labels/a.txt": b"",
+        ".c.jp2": b"",
+    }
+    for tree in (open_tree(write(tmp_path / "folder", files)), open_tree(pack(tmp_path / "x.zip", files))):
+        assert tree.names == ("a.png",)
+        assert [notice.partition(":")[0] for notice in tree.notices] == [
+            "1 .avif file passed over, such as b.avif",
+            "6 .heic files passed over, such as dogs/0.HEIC",
+        ]
+    with pytest.raises(DataError, match=r"holds no image: .*; 6 \.heic files passed over"):
+        open_tree(tmp_path / "folder" / "dogs")
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "C:/a.png", "..\\a.png"])
@@ -159,6 +204,21 @@ def test_a_damaged_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> 
         content_digest(open_tree(path))
 
 
+def test_all_damaged_members_are_counted_at_once(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    path = pack(tmp_path / "x.zip", {f"{i}.png": f"content of {i}".encode() for i in range(9)})
+    content = path.read_bytes()
+    for i in range(7):
+        content = content.replace(f"content of {i}".encode(), f"c0ntent of {i}".encode())
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.zip: 7 of 9 image files cannot be used:\n  0\.png: .*CRC") as caught:
+        content_digest(open_tree(path))
+    assert "and 2 more; vaebench data check lists all" in str(caught.value)
+    with pytest.raises(DataError, match="9 of 9 image files cannot be used") as caught:  # the others are no images
+        check("image_folder", str(path))
+    assert str(caught.value).count("Bad CRC") == 7
+    assert str(caught.value).count("no readable image") == 2
+
+
 def test_an_encrypted_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
     path = pack(tmp_path / "x.zip", {"a.png": b"a"})
     content = bytearray(path.read_bytes())
@@ -188,7 +248,7 @@ def test_what_is_no_source_of_images_is_named(
     with pytest.raises(DataError, match=r"a\.png is a file, but no zip file"):
         open_tree(write(tmp_path, {"a.png": b"x"}) / "a.png")
     for path in (write(tmp_path / "folder", {"a.txt": b"x"}), pack(tmp_path / "x.zip", {"a.txt": b"x"})):
-        with pytest.raises(DataError, match=r"holds no image: looked for files ending in \.bmp .*\.webp"):
+        with pytest.raises(DataError, match=r"holds no image: looked for files ending in \.apng .*\.webp"):
             open_tree(path)
 
 
