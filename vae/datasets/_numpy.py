@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vae.errors import DataError
 
-__all__ = ["Listed", "list_arrays", "read_array"]
+__all__ = ["Listed", "list_arrays", "read_array", "refuse_objects"]
 
 _LARGEST = 2**34  # bytes of one array
 _MAGIC = b"\x93NUMPY"
@@ -66,9 +66,8 @@ def read_array(path: Path, listed: Listed) -> NDArray[Any]:
     Raises:
         DataError: it is damaged, or holds Python objects.
     """
+    refuse_objects(path, listed)
     with _named(path, listed.member):
-        if listed.dtype.hasobject:
-            raise DataError("holds Python objects, which only unpickling could read; save numbers or fixed-length text")
         if listed.size > _LARGEST:
             raise DataError(f"takes {listed.size / 2**30:.0f} GiB, more than the {_LARGEST / 2**30:.0f} that are read")
         if not listed.member:
@@ -80,6 +79,13 @@ def read_array(path: Path, listed: Listed) -> NDArray[Any]:
             if _fill(file, flat) != listed.size or file.read(1):
                 raise DataError("is not as long as its header says")
         return flat.view(listed.dtype).reshape(listed.shape, order="F" if listed.fortran else "C")
+
+
+def refuse_objects(path: Path, listed: Listed) -> None:
+    """Raise DataError for an array of Python objects: they are pickles, which run what they say."""
+    if listed.dtype.hasobject:
+        with _named(path, listed.member):
+            raise DataError("holds Python objects, which only unpickling could read; save numbers or fixed-length text")
 
 
 def _fill(file: IO[bytes], flat: NDArray[np.uint8]) -> int:

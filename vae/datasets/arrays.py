@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vae.cache import Ledger, sha256_of_file
 from vae.datasets._arrays import MOST_CHANNELS, Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
-from vae.datasets._numpy import Listed, list_arrays, read_array
+from vae.datasets._numpy import Listed, list_arrays, read_array, refuse_objects
 from vae.datasets._places import given, is_file, is_folder
 from vae.datasets._select import split_indices
 from vae.errors import DataError
@@ -112,8 +112,8 @@ def _layout(path: Path) -> _Layout:
                 f"not, or call the right one '{role}' and leave the other out"
             )
         if candidates:
-            names[role] = candidates[0]
-            roles[role] = found[candidates[0]]
+            names[role], roles[role] = candidates[0], found[candidates[0]]
+            refuse_objects(path, roles[role])
     if "images" not in roles:
         raise DataError(
             f"{path}: holds {', '.join(sorted(found)[:20])}, but no images, expected an array called "

@@ -184,7 +184,7 @@ def test_no_pickle_is_opened(spec: Callable[..., DataSpec], capsys: pytest.Captu
         {"images": IMAGES, "labels": np.array([Canary()] * COUNT)},
         {"images": IMAGES, "labels": LABELS, "class_names": np.array([Canary()])},
     ):
-        with pytest.raises(DataError, match=r"Python objects|object pixels|object, expected whole numbers"):
+        with pytest.raises(DataError, match=r"mine\.npz: \w+: holds Python objects"):
             load(spec(**arrays))
     (path := Path(spec(images=IMAGES).path or "")).write_bytes(pickle.dumps(Canary()))
     with pytest.raises(DataError, match=r"mine\.npz: begins with 80\w+, expected a \.npy or \.npz file"):
