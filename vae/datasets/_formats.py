@@ -97,7 +97,9 @@ def what_it_is(content: bytes, known: str) -> str:
             return f"is {name}"
     found = tiff(content)
     if found is not None and not found.common:
-        return f"is {found.told()}, which is not read; save it with unsigned samples of 8 or 16 bits, 1 or 3 bands"
+        black = ", 0 as black" if found.white_is_zero else ""
+        told = f"is {found.told()}, which is not read"
+        return f"{told}; save it with unsigned samples of 8 or 16 bits, 1 or 3 bands{black}"
     for pattern, name in _FAMILIARS:
         if pattern.match(head):
             return f"is a {name} file, but damaged or of a kind that is not read"
@@ -168,7 +170,7 @@ def tiff(content: bytes) -> Tiff | None:
     order = {b"II": "<", b"MM": ">"}.get(content[:2])
     if order is None:
         return None
-    with suppress(struct.error):
+    with suppress(struct.error, OverflowError):
         version = struct.unpack_from(f"{order}H", content, 2)[0]
         if version == 43:  # noqa: PLR2004 - BigTIFF
             return Tiff(
@@ -183,14 +185,15 @@ def _directory(content: bytes, order: str, at: int, *, big: bool) -> Tags:
     start, step, inline = (at + 8, 20, 8) if big else (at + 2, 12, 4)
     tags = {}
     for entry in range(start, min(start + count * step, len(content)), step):
-        tag, kind, number = struct.unpack_from(f"{order}HH{'Q' if big else 'I'}", content, entry)
-        if tag not in _TAGS or kind not in _TIFF_TYPES or number > _MOST_VALUES:
-            continue
-        values = f"{order}{number}{_TIFF_TYPES[kind]}"
-        place = entry + step - inline
-        if struct.calcsize(values) > inline:
-            place = struct.unpack_from(f"{order}{'Q' if big else 'I'}", content, place)[0]
-        tags[tag] = struct.unpack_from(values, content, place)
+        with suppress(struct.error, OverflowError):  # one that points nowhere: Pillow passes over it too
+            tag, kind, number = struct.unpack_from(f"{order}HH{'Q' if big else 'I'}", content, entry)
+            if tag not in _TAGS or kind not in _TIFF_TYPES or not 0 < number <= _MOST_VALUES:
+                continue
+            values = f"{order}{number}{_TIFF_TYPES[kind]}"
+            place = entry + step - inline
+            if struct.calcsize(values) > inline:
+                place = struct.unpack_from(f"{order}{'Q' if big else 'I'}", content, place)[0]
+            tags[tag] = struct.unpack_from(values, content, place)
     return tags
 
 

@@ -109,7 +109,7 @@ def decode(content: bytes, channels: int, rules: Rules) -> tuple[NDArray[np.uint
         stored = tiff(content) if opened.format == "TIFF" else None
         if stored is not None:
             _mind_samples(opened, stored)
-        with nullcontext() if stored is None else muted():
+        with muted() if opened.format == "TIFF" else nullcontext():
             opened.load()
         image, depth = _shallow(opened, content, stored)
         image = _over_white(image, content)

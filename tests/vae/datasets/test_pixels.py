@@ -255,6 +255,12 @@ def test_only_what_is_read_anew_gets_another_checksum(
     assert now == before
 
 
+@pytest.mark.parametrize("place", [b"\xff" * 8, b"\0" * 7 + b"\x40", b"\x10" + b"\0" * 7])
+def test_a_big_tiff_that_points_nowhere_is_refused(place: bytes, read: Callable[..., NDArray[Any]]) -> None:
+    with pytest.raises(DataError, match=r"0\.tif: "):
+        read(b"II+\0\x08\0\0\0" + place, "tif")
+
+
 def test_a_turned_png_that_is_called_a_jpeg_is_named(read: Callable[..., NDArray[Any]]) -> None:
     with pytest.raises(DataError, match=r"0\.jpg: is of another format than its name says: rename it"):
         read(ANEW["png"], "jpg")
