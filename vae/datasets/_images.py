@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from vae.cache import Ledger
+from vae.cache import remembered
 from vae.datasets._formats import PIXELS, read_anew, what_it_is
 from vae.datasets._notices import Depth, of_depths, of_frames, of_sizes
 from vae.datasets._pixels import FILTER, FORMATS, Rules, decode, header
@@ -66,30 +66,31 @@ def read_images(tree: Tree, names: Sequence[str], rules: Rules) -> tuple[NDArray
     return pixels, tuple(notices)
 
 
-def pixel_revision(tree: Tree) -> dict[str, int]:
+def pixel_revision(tree: Tree, content: str) -> dict[str, int]:
     """Return the setting that tells pixels from those of earlier versions, where any image is one of `read_anew`.
+
+    Args:
+        tree: the images.
+        content: the SHA-256 of their names and contents, under which the answer is remembered.
 
     Raises:
         DataError: a file cannot be read.
     """
-    names = [name for name in tree.names if not name.lower().endswith(_SETTLED)]
-    ledger = Ledger(tree.path)
-    found = False
+    anew = remembered(f"pixels {PIXELS} of {content}", partial(_any_anew, tree))
+    return {"pixels": PIXELS} if anew else {}
+
+
+def _any_anew(tree: Tree) -> bool:
     with tree.reader() as read:
-
-        def look(name: str) -> str:
-            return "anew" if read_anew(read(name)) else "as ever"
-
-        for name in names:
+        for name in tree.names:
+            if name.lower().endswith(_SETTLED):
+                continue
             try:
-                told = ledger.digest(tree.file_of(name), partial(look, name), f"{name}\npixels {PIXELS}")
+                if read_anew(read(name)):
+                    return True
             except DataError as error:
                 raise DataError(f"{tree.path}: {name}: {error}") from None
-            except OSError as error:
-                raise DataError(f"{tree.path}: {name}: cannot be read: {error.strerror}") from None
-            found = found or told == "anew"
-    ledger.save()
-    return {"pixels": PIXELS} if found else {}
+    return False
 
 
 def resize_images(images: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -66,13 +66,14 @@ class Celeba(Dataset):
         train, test = official
         labels = _smiling(tree, attributes) if attributes else None
         sides = [tree.names[i] for i in train], [tree.names[i] for i in test]
+        content = content_digest(tree, [found.content for found in (attributes, partition) if found])
         return Opened(
             where=str(tree.path),
-            content=content_digest(tree, [found.content for found in (attributes, partition) if found]),
+            content=content,
             decode=partial(
                 _decode, tree, sides, None if labels is None else (labels[train], labels[test]), spec.size or _SIZE
             ),
-            settings={**settings, **pixel_revision(tree)},
+            settings={**settings, **pixel_revision(tree, content)},
             counts=(len(train), len(test)),
             shape=(*(spec.size or _SIZE), 3),
             notices=(*notices, *trained_on_too(tree.hashes, *sides)),

@@ -46,9 +46,10 @@ class ImageFolder(Dataset):
         else:
             train, test = np.split(np.arange(len(layout.names)), [layout.training])
         sides = [layout.names[i] for i in train], [layout.names[i] for i in test]
+        content = content_digest(tree)
         return Opened(
             where=str(tree.path),
-            content=content_digest(tree),
+            content=content,
             decode=partial(
                 _decode,
                 tree,
@@ -57,7 +58,7 @@ class ImageFolder(Dataset):
                 class_names,
                 spec.size,
             ),
-            settings={**settings, **pixel_revision(tree)},
+            settings={**settings, **pixel_revision(tree, content)},
             counts=(len(train), len(test)),
             notices=(*tree.notices, *layout.notices, *trained_on_too(tree.hashes, *sides)),
         )

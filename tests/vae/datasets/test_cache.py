@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from vae.cache import Ledger, cache_folder, check_arrays, read_arrays, read_everything, write_arrays
+from vae.cache import Ledger, cache_folder, check_arrays, read_arrays, read_everything, remembered, write_arrays
 from vae.datasets import _load as loading
 from vae.datasets import check, digits, load
 from vae.spec import DataSpec
@@ -345,6 +345,16 @@ def test_the_ledger_remembers_by_size_and_time(settled: Path) -> None:
     settled.write_text("four")
     os.utime(settled, (1e9, 1e9 + 1))
     assert ask(settled, "fourth") == "fourth"
+
+
+@pytest.mark.parametrize("garbage", [None, "", "[]", '{"key": "other", "value": true}', '{"key": "key", "value": 1}'])
+def test_a_fact_is_found_out_once_unless_it_is_damaged(garbage: str | None, cache: Path) -> None:
+    assert remembered("key", lambda: False) is False
+    assert remembered("other", lambda: True) is True
+    if garbage is not None:
+        for path in (cache / "facts").iterdir():
+            path.write_text(garbage)
+    assert remembered("key", lambda: True) is (garbage is not None)
 
 
 def test_the_ledger_keeps_parts_apart(settled: Path) -> None:

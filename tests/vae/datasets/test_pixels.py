@@ -246,7 +246,7 @@ def test_only_what_is_read_anew_gets_another_checksum(
         spec = DataSpec(name="image_folder", path=str(tmp_path))
         with monkeypatch.context() as patch:
             now = fingerprint(spec)
-            patch.setattr("vae.datasets.image_folder.pixel_revision", lambda _: {})  # as it was
+            patch.setattr("vae.datasets.image_folder.pixel_revision", lambda *_: {})  # as it was
             return now, fingerprint(spec)
 
     now, before = checksums(ANEW[suffix])
