@@ -4,6 +4,7 @@ import argparse
 import math
 import signal
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="list a study's trials, their size and time; train nothing")
     _add_study(plan)
-    plan.set_defaults(command="plan", executor="processes", threads=None)
+    plan.set_defaults(command="plan")
 
     status = commands.add_parser("status", help="how far a study is")
     status.add_argument("folder", type=Path, metavar="DIR", help="results/<study>")
@@ -72,7 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     add = compare.add_argument
     add("folders", type=Path, nargs="+", metavar="DIR", help="results/<study>; each is held against the first")
     add("--tolerance", type=_share, default=0.05, help="relative change that does not matter (default: 0.05)")
-    add("--metric", action="append", metavar="NAME", help="compare this column (repeatable; default: the main ones)")
+    add(
+        "--metric",
+        action="append",
+        metavar="NAME",
+        help="compare this column (repeatable; default: the study's report.metrics)",
+    )
     add("--output", type=Path, metavar="FILE", help="write it to a .csv, .md or .html file as well")
     compare.set_defaults(command="compare")
 
@@ -110,8 +116,23 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add("--retries", type=_count, default=1, help="tries more for a trial whose process died (default: 1)")
     add("--refresh", action="store_true", help="train trials again that older code made")
     add("--no-pdf", action="store_true", help="write the HTML report alone")
-    add("--tensorboard", nargs="?", const="", metavar="DIR", help="write event files for TensorBoard")
-    add("--mlflow", nargs="?", const="", metavar="URI", help="keep the trials as runs of MLflow")
+    watch = partial(add, dest="watch", action="append", default=[])
+    watch("--watch", type=_watcher, metavar="KIND[=PLACE]", help="who else is told: tensorboard, mlflow (repeatable)")
+    for kind, place, what in (
+        ("tensorboard", "DIR", "write event files for TensorBoard"),
+        ("mlflow", "URI", "keep the trials as runs of MLflow"),
+    ):
+        short = f"{what}: short for --watch {kind}={place}"
+        watch(f"--{kind}", nargs="?", const="", type=partial(_of_kind, kind), metavar=place, help=short)
+
+
+def _watcher(text: str) -> tuple[str, str]:
+    kind, _, place = text.partition("=")
+    return kind, place
+
+
+def _of_kind(kind: str, place: str) -> tuple[str, str]:
+    return kind, place
 
 
 def _seconds(text: str) -> float:

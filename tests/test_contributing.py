@@ -19,13 +19,22 @@ ASKED = [
     "tests/ablations/study/test_study.py",
     "tests/test_project.py",
 ]
+FOLDERS = (
+    "vae/datasets",
+    "vae/networks",
+    "vae/terms",
+    "vae/metrics",
+    "ablations/report/findings",
+    "ablations/report/figures",
+    "ablations/runner/watchers",
+)
 
 
-@pytest.mark.parametrize("kind", ["datasets", "networks", "terms", "metrics"])
-def test_each_kind_of_part_has_an_example_and_its_test(kind: str) -> None:
-    entries = [Path(path).stem for path in examples() if path.startswith(f"vae/{kind}/")]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_each_kind_of_part_has_an_example_and_its_test(folder: str) -> None:
+    entries = [Path(path).stem for path in examples() if path.startswith(f"{folder}/")]
     assert entries
-    assert [name for name in entries if f"tests/vae/{kind}/test_{name}.py" not in examples()] == []
+    assert [name for name in entries if f"tests/{folder}/test_{name}.py" not in examples()] == []
 
 
 @pytest.mark.parametrize("path", list(examples()))

@@ -57,3 +57,8 @@ def __getattr__(name: str) -> Any:
         if name in names:
             return getattr(import_module(home), name)
     raise AttributeError(f"module 'vae' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those not yet imported too."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -5,9 +5,11 @@ Each has a hash of its own, so that a new file beside them changes neither, and 
 
 import ast
 import hashlib
-import importlib.util
+import inspect
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,7 +80,10 @@ def part_hash(kind: str, name: str) -> str | None:
     if registry is None or name not in registry:
         return None
     entry = registry[name]
-    module = getattr(entry, "compute", entry).__module__
+    made = getattr(entry, "compute", entry)
+    module = made.__module__
+    if module.partition(".")[0] != "vae":
+        return hashlib.sha256(_source(made)).hexdigest()
     return _hash({module: _file(module)} | _reached([module], set(_core())))
 
 
@@ -101,11 +106,19 @@ def _reached(modules: Iterable[str], known: set[str]) -> dict[str, Path]:
 
 
 def _file(module: str) -> Path:
-    if module.partition(".")[0] == "vae":
-        path = ROOT.parent.joinpath(*module.split("."))
-        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    spec = importlib.util.find_spec(module)
-    return Path(str(spec.origin)) if spec and spec.origin else Path(module)
+    path = ROOT.parent.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _source(made: Any) -> bytes:
+    """Return the file of a part from outside, or its own lines where it has no file, as in a notebook."""
+    file = getattr(sys.modules.get(made.__module__), "__file__", None)
+    with suppress(OSError):
+        if file:
+            return Path(file).read_bytes()
+    with suppress(OSError, TypeError):
+        return inspect.getsource(made).encode()
+    return f"{made.__module__}.{made.__qualname__}".encode()
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae.cache import read_arrays, write_arrays
-from vae.datasets import Data, as_float, load
+from vae.datasets import RANGES, Data, as_float, load
 from vae.errors import DivergedError
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve
@@ -108,10 +108,12 @@ def _outcome(trained: Trained, data: Data) -> Outcome:
 
 def _unit_kl_weight(spec: RunSpec) -> float | None:
     """Return the KL weight that belongs to a squared-error sum of pixels in [0, 1]; None for other likelihoods."""
-    if "kl" not in spec.loss or getattr(spec.loss["reconstruction"], "likelihood", None) != "squared_error":
+    if "kl" not in spec.loss:
         return None
-    weight = spec.loss["kl"].weight / (spec.loss["reconstruction"].weight or 1.0)
-    return weight if spec.data.range == "unit" else weight / 4
+    variances = (term.noise_variance(spec.loss["kl"].weight) for term in spec.loss.values())
+    variance = next((found for found in variances if found is not None), None)
+    low, high = RANGES[spec.data.range]
+    return None if variance is None else 2 * variance / (high - low) ** 2
 
 
 def _floor(data: Data, latent_dim: int) -> float:

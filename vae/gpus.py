@@ -52,13 +52,13 @@ def _listed() -> tuple[Gpu, ...]:
         listing = subprocess.run(QUERY, capture_output=True, text=True, check=True, timeout=SECONDS).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return ()
-    return parse(listing.splitlines())
+    return _parse(listing.splitlines())
 
 
-def parse(lines: Sequence[str]) -> tuple[Gpu, ...]:
+def _parse(lines: Sequence[str]) -> tuple[Gpu, ...]:
     """Return what a listing of nvidia-smi says; lines that say something else are left out.
 
-    >>> parse(["0, GPU-5b1, NVIDIA L4, 23034"])
+    >>> _parse(["0, GPU-5b1, NVIDIA L4, 23034"])
     (Gpu(index='0', uuid='GPU-5b1', name='NVIDIA L4', memory_gib=22.5),)
     """
     rows = [[field.strip() for field in row] for row in csv.reader(lines)]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vae.errors import SpecError, unknown_name
+from vae.registry import Registry
 
 __all__ = ["Added", "Frozen", "Part", "canonical_json", "canonical_object"]
 
@@ -60,7 +61,7 @@ class Frozen(BaseModel):
         try:
             return cls.model_validate(dict(settings))
         except ValidationError as error:
-            raise SpecError(explain(cls, error, where)) from None
+            raise SpecError(_explain(cls, error, where)) from None
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -84,7 +85,14 @@ class Frozen(BaseModel):
 
 
 class Part(Frozen):
-    """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all."""
+    """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all.
+
+    Attributes:
+        registry: the parts of this kind, by name, where a run has one of them or a table of them; None for a group of
+            settings of which there is just one.
+    """
+
+    registry: ClassVar[Registry[Any] | None] = None
 
     _shared: ClassVar[dict[tuple[type["Part"], str], "Part"]] = {}
 
@@ -120,7 +128,7 @@ class Part(Frozen):
         return copied
 
 
-def explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
+def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:
     """Turn pydantic's errors into one message, a line a problem."""
     lines = []
     for problem in error.errors():

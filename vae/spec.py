@@ -17,7 +17,7 @@ from vae.networks import NETWORKS, Network
 from vae.parts import Frozen, Part, canonical_json, canonical_object
 from vae.terms import TERMS, Term
 
-__all__ = ["RANGES", "DataSpec", "RunSpec", "TrainSpec"]
+__all__ = ["DataSpec", "RunSpec", "TrainSpec"]
 
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
 
@@ -76,14 +76,16 @@ class RunSpec(Frozen):
         if not isinstance(settings, Mapping):
             return settings
         if not isinstance(settings.get("name"), str):
-            raise SpecError(f"model.name: got {settings.get('name')!r}, expected one of {', '.join(NETWORKS)}")
+            raise SpecError(
+                f"model.name: got {settings.get('name')!r}, expected one of {', '.join(NETWORKS)}{NETWORKS.failures()}"
+            )
         return NETWORKS[settings["name"]].shared(settings, "model")
 
     @field_validator("loss", mode="before")
     @classmethod
     def _build_terms(cls, settings: Any, info: ValidationInfo) -> Any:
         if not isinstance(settings, Mapping):
-            raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}")
+            raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}{TERMS.failures()}")
         terms = {
             name: TERMS[name].shared(term, f"loss.{name}") if isinstance(term, Mapping) else term
             for name, term in ({name: {} for name in TERMS} | dict(settings)).items()

@@ -303,7 +303,7 @@ def _settle_statistics(model: VAE, images: NDArray[np.uint8], spec: RunSpec) -> 
     layers = [layer for layer in parts if isinstance(layer, keras.layers.BatchNormalization)]
     if not layers:
         return "none"
-    if getattr(spec.model, "statistics", "moving") == "moving":
+    if not spec.model.reestimated:
         return f"moving averages, momentum {layers[0].momentum:g}"
     momentum = layers[0].momentum
     chosen = np.random.default_rng([spec.train.seed, spec.train.epochs]).permutation(len(images))[:STATISTICS_IMAGES]

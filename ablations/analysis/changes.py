@@ -10,13 +10,13 @@ from ablations.analysis.matching import Key, Matched, match, read
 from ablations.records.record import SEED, Record, measured
 from ablations.records.status import Status
 from ablations.statistics.intervals import mean_interval, spread
-from ablations.text.columns import MAIN, quantity
+from ablations.text.columns import quantity
 from ablations.text.numbers import clean
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["ALL", "Change", "Comparison", "TrialChange", "Verdict", "compare", "half_width", "judge"]
+__all__ = ["ALL", "ChangeVerdict", "Comparison", "MetricChange", "TrialChange", "compare", "half_width", "judge"]
 
-Verdict = Literal["better", "worse", "same", "differs", "unresolved"]
+ChangeVerdict = Literal["better", "worse", "same", "differs", "unresolved"]
 Kind = Literal["failed", "missing", "new", "mended"]
 
 ALL = "all configurations"
@@ -24,7 +24,7 @@ _NEEDED = 2  # folders to compare
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricChange:
     """One metric of one configuration, before and after.
 
     Attributes:
@@ -47,7 +47,7 @@ class Change:
     after: float
     relative: float
     half: float
-    verdict: Verdict
+    verdict: ChangeVerdict
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Comparison:
     folders: tuple[str, ...]
     metrics: tuple[str, ...]
     tolerance: float
-    changes: tuple[Change, ...]
+    changes: tuple[MetricChange, ...]
     trials: tuple[TrialChange, ...]
     records: tuple[Record, ...]
 
@@ -93,12 +93,13 @@ class Comparison:
         return any(one.verdict == "worse" for one in self.changes) or any(one.kind == "failed" for one in self.trials)
 
 
-def compare(folders: Sequence[Path], metrics: Sequence[str] = MAIN, tolerance: float = 0.05) -> Comparison:
+def compare(folders: Sequence[Path], metrics: Sequence[str] | None = None, tolerance: float = 0.05) -> Comparison:
     """Hold folders of results against the first of them.
 
     Args:
         folders: at least two, each results/<study>.
-        metrics: columns of table.csv; those without a better side can differ, but never be worse.
+        metrics: columns of table.csv; those without a better side can differ, but never be worse. None takes those of
+            the first folder's study.
         tolerance: relative change that does not matter.
 
     Raises:
@@ -108,8 +109,9 @@ def compare(folders: Sequence[Path], metrics: Sequence[str] = MAIN, tolerance: f
         raise SpecError(f"got {len(folders)} folder, expected at least two: vaebench compare BEFORE AFTER")
     sides = [read(folder) for folder in folders]
     records = tuple(record for side in sides for record in side.records)
-    _check(metrics, records)
-    changes: list[Change] = []
+    metrics = metrics or sides[0].metrics
+    _check(metrics, sides[0].metrics, records)
+    changes: list[MetricChange] = []
     trials: list[TrialChange] = []
     for side in sides[1:]:
         pair = match(sides[0], side)
@@ -125,7 +127,7 @@ def half_width(values: Sequence[float]) -> float:
     return (found.high - found.low) / 2
 
 
-def judge(relative: float, half: float, better: str, tolerance: float) -> Verdict:
+def judge(relative: float, half: float, better: str, tolerance: float) -> ChangeVerdict:
     """Say what a relative change and half its interval come to.
 
     better, worse (or differs): the change is beyond the tolerance, and the interval leaves out zero.
@@ -168,7 +170,7 @@ def _trial_changes(pair: Matched) -> list[TrialChange]:
     return sorted(found, key=lambda one: kinds.index(one.kind))
 
 
-def _changes(pair: Matched, metric: str, tolerance: float) -> list[Change]:
+def _changes(pair: Matched, metric: str, tolerance: float) -> list[MetricChange]:
     """Return the metric's change in each configuration, and over all of them where there are several."""
     groups: dict[Key, list[tuple[float, float]]] = {}
     for key, old in pair.before.items():
@@ -181,7 +183,7 @@ def _changes(pair: Matched, metric: str, tolerance: float) -> list[Change]:
             groups.setdefault(tuple(part for part in key if part[0] != SEED), []).append((first, second))
     better = quantity(metric).better
     rows = [
-        Change(pair.folder, pair.label(key), metric, len(pairs), *_paired(pairs, better, tolerance))
+        MetricChange(pair.folder, pair.label(key), metric, len(pairs), *_paired(pairs, better, tolerance))
         for key, pairs in groups.items()
     ]
     known = [row for row in rows if math.isfinite(row.relative)]
@@ -191,12 +193,12 @@ def _changes(pair: Matched, metric: str, tolerance: float) -> list[Change]:
     relatives = [row.relative for row in known]
     mean, half = spread(relatives).mean, half_width(relatives)
     verdict = judge(mean, half, better, tolerance)
-    return [*rows, Change(pair.folder, ALL, metric, len(known), before, after, mean, half, verdict)]
+    return [*rows, MetricChange(pair.folder, ALL, metric, len(known), before, after, mean, half, verdict)]
 
 
 def _paired(
     pairs: Sequence[tuple[float, float]], better: str, tolerance: float
-) -> tuple[float, float, float, float, Verdict]:
+) -> tuple[float, float, float, float, ChangeVerdict]:
     """Return mean before, mean after, relative change, half its interval, and the verdict."""
     before, after = (spread(side).mean for side in zip(*pairs, strict=True))
     if not (math.isfinite(before) and math.isfinite(after)):
@@ -211,8 +213,8 @@ def _paired(
     return before, after, relative, share, judge(relative, share, better, tolerance)
 
 
-def _check(metrics: Sequence[str], records: Sequence[Record]) -> None:
+def _check(metrics: Sequence[str], usual: Sequence[str], records: Sequence[Record]) -> None:
     known = {name for record in records for name in measured(record)}
     for metric in metrics:
-        if metric not in known and metric not in MAIN:  # some data have no classes, and no accuracy
+        if metric not in known and metric not in usual:  # some data have no classes, and no accuracy
             raise SpecError(unknown_name("metric", metric, known))

@@ -9,7 +9,7 @@ from typing import Any
 from ablations.records.record import SEED, Record, dataset_of, measured, model_of
 from ablations.records.status import Status
 from ablations.statistics.intervals import Spread, spread
-from ablations.text.columns import quantity
+from ablations.text.columns import MAIN, directed
 from ablations.text.numbers import ABSENT, Formats, clean, setting, value_text
 
 __all__ = ["Configuration", "Grid", "best", "configurations", "ranked"]
@@ -78,10 +78,13 @@ class Configuration:
         """Return the mean of one column over the seeds; NaN where nothing (or a NaN) was measured."""
         return self.spread(name).mean
 
-    def representative(self) -> Record:
-        """Return the trial with the median MSE: pictures show neither the luckiest nor the unluckiest seed."""
-        ranked = sorted(self.trials, key=lambda trial: (measured(trial).get("mse", math.inf), trial.trial))
-        return ranked[(len(ranked) - 1) // 2]
+    def representative(self, name: str) -> Record:
+        """Return the trial with the median of a metric: pictures show neither the luckiest nor the unluckiest seed."""
+
+        def cost(trial: Record) -> tuple[float, str]:
+            return directed(name) * measured(trial).get(name, directed(name) * math.inf), trial.trial
+
+        return sorted(self.trials, key=cost)[(len(self.trials) - 1) // 2]
 
 
 def configurations(records: Iterable[Record], stale: Collection[str] = ()) -> list[Configuration]:
@@ -110,20 +113,33 @@ def _configuration(group: Sequence[Record], stale: Collection[str]) -> Configura
 
 @dataclass(frozen=True)
 class Grid:
-    """All configurations of a study, and how their numbers are printed."""
+    """All configurations of a study, how their numbers are printed, and which of these answer its question.
+
+    Attributes:
+        configurations: in the order in which their records first come.
+        formats: fitted to all records.
+        metrics: by which the study's question is answered; at least one.
+    """
 
     configurations: tuple[Configuration, ...]
     formats: Formats
+    metrics: tuple[str, ...] = MAIN
 
     @classmethod
-    def of(cls, records: Sequence[Record], stale: Collection[str] = ()) -> "Grid":
+    def of(cls, records: Sequence[Record], stale: Collection[str] = (), metrics: Sequence[str] = MAIN) -> "Grid":
         """Group the records and fit the number formats to them."""
         columns: dict[str, list[float]] = {}
         for record in records:
             for name, value in measured(record).items():
                 columns.setdefault(name, []).append(value)
         grouped = tuple(configurations(records, stale))
-        return cls(grouped, Formats.fit(columns, {name: [one.spread(name).sd for one in grouped] for name in columns}))
+        formats = Formats.fit(columns, {name: [one.spread(name).sd for one in grouped] for name in columns})
+        return cls(grouped, formats, tuple(metrics))
+
+    @property
+    def main(self) -> str:
+        """The metric that "best" means."""
+        return self.metrics[0]
 
     @cached_property
     def datasets(self) -> list[str]:
@@ -169,13 +185,12 @@ class Grid:
         ]
 
 
-def ranked(choices: Iterable[Configuration], name: str = "mse") -> list[Configuration]:
+def ranked(choices: Iterable[Configuration], name: str) -> list[Configuration]:
     """Return configurations from the best to the worst mean of a metric; those without the metric are left out."""
-    sign = -1.0 if quantity(name).better == "higher" else 1.0
     known = [one for one in choices if math.isfinite(one.mean(name))]
-    return sorted(known, key=lambda one: sign * one.mean(name))
+    return sorted(known, key=lambda one: directed(name) * one.mean(name))
 
 
-def best(choices: Iterable[Configuration], name: str = "mse") -> Configuration | None:
+def best(choices: Iterable[Configuration], name: str) -> Configuration | None:
     """Return the configuration with the best mean of a metric, if any has it."""
     return next(iter(ranked(choices, name)), None)

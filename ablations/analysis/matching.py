@@ -13,6 +13,7 @@ from ablations.records.record import SEED, Record, dataset_of, model_of
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.study.study import Study
+from ablations.text.columns import MAIN
 from ablations.text.numbers import ABSENT, clean, setting, value_text
 from vae.errors import SpecError, VaebenchError
 
@@ -31,10 +32,12 @@ class Results:
     Attributes:
         name: the folder, as it was given.
         records: one for each set of axes.
+        metrics: by which the folder's study answers its question; the usual ones where it can't be read.
     """
 
     name: str
     records: Sequence[Record]
+    metrics: tuple[str, ...] = MAIN
 
     @cached_property
     def axes(self) -> dict[str, set[str]]:
@@ -122,7 +125,10 @@ def read(folder: Path) -> "Results":
         )
     found.sort(key=lambda record: (record.status == Status.DONE, record.finished))
     latest = {_key(record.axes, _named(record)): record for record in found}
-    return Results(str(folder), _asked(store, list(latest.values())))
+    study = _study(store)
+    if study is None:
+        return Results(str(folder), list(latest.values()))
+    return Results(str(folder), _asked(study, list(latest.values())), study.report.metrics)
 
 
 def _named(record: Record) -> dict[str, object]:
@@ -135,12 +141,17 @@ def _key(axes: Mapping[str, object], named: Mapping[str, object]) -> Key:
     return tuple((axis, value_text(value)) for axis, value in (*values.items(), *seed.items()))
 
 
-def _asked(store: Store, records: list[Record]) -> list[Record]:
-    """Return the records that the folder's study asks for; all, where it can't be read or asks for none of them."""
+def _study(store: Store) -> Study | None:
+    """Return the folder's study; None where it can't be read."""
     if not os.path.isfile(store.study_file):  # noqa: PTH113 - Path.is_file raises where the name is too long
-        return records
+        return None
     try:
-        asked = {_key(trial.axes, {}) for trial in Study.load(store.study_file).trials()}
+        return Study.load(store.study_file)
     except VaebenchError:  # written for another version of the code
-        return records
+        return None
+
+
+def _asked(study: Study, records: list[Record]) -> list[Record]:
+    """Return the records that the study asks for; all, where it asks for none of them."""
+    asked = {_key(trial.axes, {}) for trial in study.trials()}
     return [record for record in records if _key(record.axes, {}) in asked] or records

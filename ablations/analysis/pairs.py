@@ -108,7 +108,7 @@ def counterpart(
     one: Configuration,
     baseline: Mapping[str, object],
     *,
-    name: str = "mse",
+    name: str,
     strict: bool = False,
 ) -> Configuration | None:
     """Return the baseline configuration that shares the most settings with `one`; of equals the best.

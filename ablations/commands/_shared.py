@@ -4,68 +4,61 @@ import os.path
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
 
 from ablations.records.lease import holder
 from ablations.records.store import Store, writing
-from ablations.runner.collect import Outcome
-from ablations.runner.executors import EXECUTORS
-from ablations.runner.job import Event, Job, Resources
-from ablations.runner.watchers import Subject, open_watchers
-from ablations.runner.watchers.terminal import Watch
+from ablations.runner.collect import Collected
+from ablations.runner.crew import Crew
+from ablations.runner.watchers import WATCHERS, Bars, Subject, Watcher, Watchers
 from ablations.study.study import Study
-from ablations.study.trial import Trial
 from ablations.text.numbers import duration
 from vae.errors import SpecError
 
-__all__ = ["DONE", "FAILED", "check_executor", "finish", "performed", "running_now", "study_of"]
+__all__ = ["DONE", "FAILED", "Train", "checked", "finish", "performed", "running_now", "study_of"]
 
 DONE, FAILED = 0, 1
 
 
-def performed(
-    study: Study, options: Namespace, console: Console, expected: int, perform: Callable[..., Outcome]
-) -> int:
+class Train(Protocol):
+    """What trains a study: `run`, or `tune`."""
+
+    def __call__(self, study: Study, results: Path, *, crew: Crew, refresh: bool, watch: Watcher) -> Collected:
+        """Train what is missing."""
+
+
+def performed(study: Study, options: Namespace, console: Console, expected: int, train: Train) -> int:
     """Train, telling how it goes to all who watch, write the report, and return the exit code."""
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
-    known: dict[str, Trial] = {}
-    places = {"tensorboard": options.tensorboard, "mlflow": options.mlflow}
-    with open_watchers(Subject(study, store, known), places) as others:
-        with Watch(console, expected) as watch:
-
-            def on_event(event: Event) -> None:
-                watch(event)
-                others.on_event(event)
-
-            def on_jobs(jobs: Sequence[Job]) -> None:
-                known.update({job.name: job.trial for job in jobs})
-                watch.expect(jobs)
-
-            outcome = perform(study, options.results, on_event=on_event, on_jobs=on_jobs, **_running_options(options))
+    with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
+        bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
+        crew = _crew(options)
+        outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
+        bars.close()  # before anything else is printed
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
         code = finish(study, outcome, options, console)
-        others.files = sorted(path for path in store.report.glob("*") if path.is_file())
-        others.close()
-    for kind, reason in others.lost.items():
-        console.print(f"[yellow]--{kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
+        watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))
+    for kind, reason in watchers.lost.items():
+        console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
     return code
 
 
-def check_executor(options: Namespace) -> None:
-    """Refuse an executor that can't work here, before anything is read or written."""
-    EXECUTORS[options.executor](1, 1, options.timeout, Resources(options.gpus_per_trial)).check()
+def checked(options: Namespace) -> None:
+    """Refuse an executor that can't work here and a watcher that nobody knows, before anything is read or written."""
+    _crew(options).check()
+    for kind, _ in options.watch:
+        _ = WATCHERS[kind]
 
 
-def _running_options(options: Namespace) -> dict[str, Any]:
-    """Return how trials are run, as the command line says."""
-    names = ("executor", "workers", "threads", "memory", "timeout", "retries", "refresh", "address")
-    return {name: getattr(options, name) for name in names} | {"gpus": options.gpus_per_trial}
+def _crew(options: Namespace) -> Crew:
+    """Return who is to perform the trials, as the command line says."""
+    names = ("executor", "workers", "threads", "memory", "timeout", "address", "retries")
+    return Crew(**{name: getattr(options, name) for name in names}, gpus=options.gpus_per_trial)
 
 
 def running_now(store: Store) -> frozenset[str]:
@@ -73,7 +66,7 @@ def running_now(store: Store) -> frozenset[str]:
     return frozenset(store.read_progress()) if holder(store.lease) else frozenset()
 
 
-def finish(study: Study, outcome: Outcome, options: Namespace, console: Console) -> int:
+def finish(study: Study, outcome: Collected, options: Namespace, console: Console) -> int:
     """Render the report and say where everything is."""
     from ablations.report import report as reports  # Matplotlib and pandas, which the other commands can do without
     from ablations.search.found import read_search
@@ -93,6 +86,7 @@ def finish(study: Study, outcome: Outcome, options: Namespace, console: Console)
         stale=outcome.plan.stale,
         runs=store.ledger.runs(),
         search=read_search(study, store),
+        metrics=study.report.metrics,
     )
     with writing(store.root):
         rendered = reports.render(

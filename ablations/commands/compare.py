@@ -11,7 +11,6 @@ from rich.table import Table
 from ablations.analysis.changes import Comparison, compare
 from ablations.report.comparison import as_csv, as_html, as_markdown, sentence, views
 from ablations.report.tables.view import TableView
-from ablations.text.columns import MAIN
 from vae.errors import SpecError, VaebenchError
 from vae.files import write_atomically
 
@@ -29,7 +28,7 @@ _STYLES = {"worse": "bold red", "failed": "bold red", "missing": "yellow", "bett
 def run(options: Namespace, console: Console) -> int:
     """Say what changed between folders of results; 1 where something is worse or failed."""
     write = _writer(options.output)
-    found = compare(options.folders, tuple(options.metric or MAIN), options.tolerance)
+    found = compare(options.folders, options.metric, options.tolerance)
     if write is not None:
         try:
             write_atomically(options.output, write(found).encode())

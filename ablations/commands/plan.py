@@ -11,7 +11,7 @@ from rich.table import Table
 from ablations.commands._notices import loaded
 from ablations.commands._shared import DONE
 from ablations.records.store import Store
-from ablations.runner.crew import budget, crew_size
+from ablations.runner.crew import Crew
 from ablations.runner.estimate import forecast, speed_of, total_seconds
 from ablations.runner.halving import share_trained
 from ablations.runner.plan import make_plan, no_grid
@@ -46,15 +46,14 @@ def run(options: Namespace, console: Console) -> int:
         cost = f"{one.cost.parameters:,}", f"{one.cost.flops_per_image:,}"
         table.add_row(trial.name, state, *cost, duration(one.seconds))
     console.print(table)
-    memory = options.memory or budget(records)
-    crew, threads = crew_size(options.executor, options.workers, options.threads, memory)
-    seconds = total_seconds([forecasts[name] for name in missing], crew)
+    workers, threads = Crew(workers=options.workers, memory=options.memory).size(records)
+    seconds = total_seconds([forecasts[name] for name in missing], workers)
     basis = "from this study's finished trials" if speed else "from the arithmetic alone, good to a factor of three"
     same = f", {study.duplicates} rows of the grid left out as equal to another" if study.duplicates else ""
     console.print(f"{len(planned.trials)} trials{same}; {len(missing)} to train")
     for reason, number in Counter(record.reason for record in planned.skipped).items():
         console.print(f"{number} rows of the grid skipped {escape(str(reason))}")
-    console.print(f"about {duration(seconds)} on {crew} workers of {threads} threads ({basis})")
+    console.print(f"about {duration(seconds)} on {workers} workers of {threads} threads ({basis})")
     if study.stop and planned.trials:
         share, rungs = share_trained(study.stop, planned.trials), ", ".join(map(str, study.stop.rungs))
         console.print(f"\\[stop]: rungs after epochs {rungs} leave about {share:.0%} of all epochs, and of that time")

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.commands._notices import loaded
-from ablations.commands._shared import check_executor, performed
+from ablations.commands._shared import checked, performed
 from ablations.records.store import Store
 from ablations.runner.plan import make_plan, no_grid
 from ablations.runner.run import run as run_study
@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 def run(options: Namespace, console: Console) -> int:
     """Train what is missing of a study, write its tables and report."""
-    check_executor(options)
+    checked(options)
     study = Study.load(options.study, smoke=options.smoke)
     if study.ranges:
         raise no_grid(study)

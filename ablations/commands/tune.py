@@ -5,7 +5,7 @@ from argparse import Namespace
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.commands._shared import check_executor, performed
+from ablations.commands._shared import checked, performed
 from ablations.records.store import Store
 from ablations.runner.plan import make_plan
 from ablations.search.log import proposed_trials
@@ -20,7 +20,7 @@ __all__ = ["run"]
 
 def run(options: Namespace, console: Console) -> int:
     """Search a study's axes, write the tables and the report of what was tried."""
-    check_executor(options)
+    checked(options)
     study = Study.load(options.study, smoke=options.smoke)
     check_search(study)
     spec = study.tune or TuneSpec()

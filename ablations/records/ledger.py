@@ -10,7 +10,7 @@ from pathlib import Path
 from ablations.records.files import append, lines
 from ablations.records.status import Status
 
-__all__ = ["Attempt", "Ledger", "Run"]
+__all__ = ["Attempt", "Ledger", "Run", "now"]
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class Ledger:
 
     def start(self, trial: str) -> None:
         """Note that a trial begins."""
-        append(self.path, {"event": "start", "trial": trial, "host": platform.node(), "pid": os.getpid(), "at": _now()})
+        append(self.path, {"event": "start", "trial": trial, "host": platform.node(), "pid": os.getpid(), "at": now()})
 
     def end(self, trial: str, status: str, reason: str | None) -> None:
         """Note how it ended."""
-        append(self.path, {"event": "end", "trial": trial, "status": status, "reason": reason, "at": _now()})
+        append(self.path, {"event": "end", "trial": trial, "status": status, "reason": reason, "at": now()})
 
     def run(self, run: Run) -> None:
         """Note a run of the study, at its end."""
@@ -104,5 +104,6 @@ class Ledger:
         return found
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as records and ledger write it: ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ablations.analysis.changes import ALL, Change, Comparison
+from ablations.analysis.changes import ALL, Comparison, MetricChange
 from ablations.records.files import csv_text
 from ablations.records.record import measured
 from ablations.report.page import page
@@ -15,7 +15,7 @@ from ablations.report.tables.view import Cell, Column, TableView
 from ablations.text.columns import quantity
 from ablations.text.numbers import ABSENT, Formats, clean, count
 
-__all__ = ["as_csv", "as_html", "as_markdown", "views"]
+__all__ = ["as_csv", "as_html", "as_markdown", "sentence", "views"]
 
 _MINUS = "\N{MINUS SIGN}"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|&~$#!])")  # what acts within a line
@@ -121,7 +121,7 @@ def as_html(found: Comparison) -> str:
     return page("compare.html.j2", {"sentence": sentence(found), "tables": tables})
 
 
-def _cells(one: Change, formats: Formats) -> tuple[Cell, ...]:
+def _cells(one: MetricChange, formats: Formats) -> tuple[Cell, ...]:
     what = quantity(one.metric)
     low, high = one.relative - one.half, one.relative + one.half
     interval = ABSENT if math.isnan(one.half) else f"{_percent(low)} to {_percent(high)}"
@@ -161,6 +161,7 @@ def _note(tolerance: float) -> str:
 
 
 def sentence(found: Comparison) -> str:
+    """Return the comparison in one sentence: how many metrics are better, worse or alike."""
     verdicts = Counter(one.verdict for one in found.changes)
     told = [
         f"{verdicts[name]:,} {name}" for name in ("worse", "better", "differs", "unresolved", "same") if verdicts[name]

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablations.analysis.grid import Configuration, Grid, best
+from ablations.analysis.grid import Configuration, Grid, best, ranked
 from ablations.records.record import Record
-from ablations.report.figures import Loaders
-from ablations.report.loaders import class_name
+from ablations.report.loaders import Loaders, class_name
 from ablations.report.sprites import Sprite, sprite
-from ablations.text.columns import MAIN, quantity
+from ablations.text.columns import quantity
 from ablations.text.numbers import clean, shorten
 
 __all__ = ["Explored", "Sheet", "explore"]
@@ -72,13 +71,13 @@ class Explored:
 def explore(grid: Grid, loaders: Loaders) -> list[Explored]:
     """Return the sheets of the best configuration for each model and latent size: eight at most, as the page can hold.
 
-    Each is the trial with the median MSE over the seeds. Records made by older code hold no decoded points; where all
-    are, nothing is returned.
+    Each is the trial with the median of the main metric over the seeds. Records made by older code hold no decoded
+    points; where all are, nothing is returned.
     """
     found: list[Explored] = []
     left = _PIXELS
     for one in _chosen(grid):
-        record = one.representative()
+        record = one.representative(grid.main)
         arrays = loaders.arrays(record)
         cost = sum(arrays[name].size for name in ("plane", "class_walks", "traversals") if name in arrays)
         if not cost or (found and cost > left):
@@ -92,20 +91,21 @@ def explore(grid: Grid, loaders: Loaders) -> list[Explored]:
 
 def _label(grid: Grid, one: Configuration) -> str:
     head = f"{clean(one.dataset)}: " if len(grid.datasets) > 1 else ""
-    return f"{head}{grid.label(one)} ({quantity(MAIN[0]).label} {grid.formats.spread(MAIN[0], one.spread(MAIN[0]))})"
+    value = grid.formats.spread(grid.main, one.spread(grid.main))
+    return f"{head}{grid.label(one)} ({quantity(grid.main).label} {value})"
 
 
 def _chosen(grid: Grid) -> Iterator[Configuration]:
     """Yield the configurations in the order of their claim, the data sets in turn."""
-    turns = zip_longest(*(_claims(grid.within(dataset)) for dataset in grid.datasets))
+    turns = zip_longest(*(_claims(grid.within(dataset), grid.main) for dataset in grid.datasets))
     return (one for turn in turns for one in turn if one is not None)
 
 
-def _claims(known: Sequence[Configuration]) -> list[Configuration]:
+def _claims(known: Sequence[Configuration], main: str) -> list[Configuration]:
     """Return the best of each model and latent size, best first; the best with a plane to walk over comes second."""
     kinds = dict.fromkeys((one.model, one.latent_dim) for one in known)
-    tops = [best(one for one in known if (one.model, one.latent_dim) == kind) for kind in kinds]
-    order = sorted((top for top in tops if top is not None), key=lambda top: top.mean(MAIN[0]))
+    tops = [best((one for one in known if (one.model, one.latent_dim) == kind), main) for kind in kinds]
+    order = ranked((top for top in tops if top is not None), main)
     plane = next((top for top in order[2:] if top.latent_dim == _PLANE), None)
     if plane is not None and not any(top.latent_dim == _PLANE for top in order[:2]):
         order.remove(plane)

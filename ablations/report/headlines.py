@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ablations.report.figures import Drawn
-from ablations.report.findings._base import Answer
-from ablations.text.columns import MAIN
+from ablations.report.drawn import Drawn
+from ablations.report.findings import Answer
 
 __all__ = ["Headline", "Placed", "headlines", "supporting"]
 
@@ -45,8 +44,8 @@ def headlines(answers: Sequence[Answer]) -> list[Headline]:
     return [Headline(dataset, first.lead, first.first or first.text) for dataset, first in firsts]
 
 
-def supporting(figures: Sequence[_Figure]) -> _Figure | None:
+def supporting(figures: Sequence[_Figure], main: str) -> _Figure | None:
     """Return the figure beside the answer: what a search found, the main metric by latent size, or the first plot."""
     plots = [one for one in figures if not one.drawn.pictures]
-    wanted = [one for key in ("search-", f"{MAIN[0]}-latent-") for one in plots if one.drawn.key.startswith(key)]
+    wanted = [one for key in ("search-", f"{main}-latent-") for one in plots if one.drawn.key.startswith(key)]
     return next(iter([*wanted, *plots]), None)

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from ablations.records.record import Record
 
-__all__ = ["Loaders", "class_name"]
+__all__ = ["Arrays", "Loaders", "class_name"]
+
+Arrays = Mapping[str, NDArray[Any]]
+"""What a trial left in arrays.npz: pictures, points, numbers for each image."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Loaders:
     """
 
     history: Callable[[Record], pd.DataFrame]
-    arrays: Callable[[Record], Mapping[str, NDArray[Any]]]
+    arrays: Callable[[Record], Arrays]
     cache: Path | None = None
 
 

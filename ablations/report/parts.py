@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ablations.analysis.grid import Grid, ranked
 from ablations.records.record import SEED, Record, measured
 from ablations.records.status import Status
-from ablations.report.figures import Loaders
+from ablations.report.loaders import Loaders
 from ablations.report.sprites import Sprite, sprite
 from ablations.report.tables.view import Cell, Column, TableView
 from ablations.study.settings import flatten
@@ -77,7 +77,7 @@ class Part:
         digest: of the spec and the data's checksum.
         folder: under the study's results.
         command: what trains it again.
-        headline: its MSE in short; "" where it has none.
+        headline: the main metric in short; "" where it has none.
         numbers: (heading, value with all digits) of each metric and timing.
         curve: None where no history was kept.
         pictures: None where there are none, or the page holds enough.
@@ -123,8 +123,7 @@ def trial_parts(grid: Grid, records: Sequence[Record], loaders: Loaders, results
     """
     tried = [record for record in records if record.trial]
     known = [one for one in grid.configurations if one.trials]
-    by_error = ranked(known)
-    medians = [one.representative().trial for one in (*by_error, *known)]
+    medians = [one.representative(grid.main).trial for one in (*ranked(known, grid.main), *known)]
     chosen = set(list(dict.fromkeys(medians))[:_MOST]) if len(tried) > _MOST else {record.trial for record in tried}
     pictured = set(medians) if len(tried) > _PICTURES_OF_ALL else chosen
     differing = _differing(tried)
@@ -136,7 +135,7 @@ def trial_parts(grid: Grid, records: Sequence[Record], loaders: Loaders, results
         dropped |= record.trial in pictured and left <= 0
         left -= len(made.uri) if made else 0
         items.append(replace(part, pictures=made, alt=alt))
-    note = _note(len(tried), len(items), some_pictured=not chosen <= pictured or dropped)
+    note = _note(grid.main, len(tried), len(items), some_pictured=not chosen <= pictured or dropped)
     return Parts(tuple(items), f"{note} {clean(results)}/trials/." if note else "")
 
 
@@ -156,15 +155,18 @@ def _anchor(record: Record) -> str:
     return "trial-" + re.sub(r"[^A-Za-z0-9._-]+", "-", record.trial)
 
 
-def _note(tried: int, shown: int, *, some_pictured: bool) -> str:
+def _note(main: str, tried: int, shown: int, *, some_pictured: bool) -> str:
+    what = quantity(main)
     if shown < tried:
         return (
-            f"{count(tried, 'trial')} are too many for one page: here is the one with the median MSE of each of "
-            f"{count(shown, 'configuration')}, the lowest MSE first chosen. Records, curves and pictures of the others "
-            f"lie in"
+            f"{count(tried, 'trial')} are too many for one page: here is the one with the median {what.word} of each "
+            f"of {count(shown, 'configuration')}, the {what.best} {what.word} first chosen. Records, curves and "
+            "pictures of the others lie in"
         )
     if some_pictured:
-        return "Pictures are shown of each configuration's trial with the median MSE; those of the others lie in"
+        return (
+            f"Pictures are shown of each configuration's trial with the median {what.word}; those of the others lie in"
+        )
     return ""
 
 
@@ -184,7 +186,7 @@ def _part(grid: Grid, record: Record, history: pd.DataFrame, study: tuple[Iterab
     known = [axis for axis in axes if record.axes.get(axis) is not None]
     numbers = measured(record)
     folder = f"trials/{record.trial}"
-    mse = numbers.get("mse")
+    main = numbers.get(grid.main)
     return Part(
         anchor=_anchor(record),
         title=clean(", ".join(setting(axis, record.axes[axis]) for axis in known)) or clean(record.trial),
@@ -194,7 +196,7 @@ def _part(grid: Grid, record: Record, history: pd.DataFrame, study: tuple[Iterab
         digest=clean(record.digest),
         folder=clean(folder),
         command=clean(shlex.join(["vaebench", "rerun", f"{results}/{folder}"])) if record.status == Status.DONE else "",
-        headline=f"{quantity('mse').label} {grid.formats.number('mse', mse)}" if mse is not None else "",
+        headline="" if main is None else f"{quantity(grid.main).label} {grid.formats.number(grid.main, main)}",
         numbers=tuple((quantity(name).heading, repr(numbers[name]).removesuffix(".0")) for name in order(set(numbers))),
         curve=_curve(history),
     )

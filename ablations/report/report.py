@@ -20,11 +20,12 @@ from ablations.records.ledger import Run
 from ablations.records.record import SEED, Record
 from ablations.records.status import Status
 from ablations.report import latex as tex
+from ablations.report.drawn import Drawn, LeftOut
 from ablations.report.explorer import explore
-from ablations.report.figures import Drawn, LeftOut, Loaders, draw
-from ablations.report.findings.best import answer, seeds_note
-from ablations.report.findings.search import search_answers
+from ablations.report.figures import draw
+from ablations.report.findings import answer, seeds_note
 from ablations.report.headlines import headlines, supporting
+from ablations.report.loaders import Loaders
 from ablations.report.page import page, templates
 from ablations.report.parts import linked, trial_parts
 from ablations.report.provenance import provenance
@@ -34,12 +35,13 @@ from ablations.report.tables.trials import failures, skips, trial_table
 from ablations.report.tables.view import TableView
 from ablations.search.found import Search
 from ablations.text.characters import visible
+from ablations.text.columns import MAIN
 from ablations.text.numbers import clean, count
 from vae.errors import VaebenchError
 from vae.files import write_atomically
 from vae.latent import Embedding, Walk
 
-__all__ = ["Rendered", "Source", "page", "render", "templates"]
+__all__ = ["Rendered", "Source", "render"]
 
 _LETTERS = 121  # that fit a line of the printed tables
 _SUFFIXES = ("svg", "png", "pdf")
@@ -63,6 +65,7 @@ class Source:
         stale: names of trials made by older code.
         runs: in which the trials were trained.
         search: what was proposed, where the study was searched.
+        metrics: by which the question is answered, the one that "best" means first.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Source:
     stale: Collection[str] = ()
     runs: Sequence[Run] = ()
     search: Search | None = None
+    metrics: Sequence[str] = MAIN
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def render(
     """
     if not source.records:
         raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
-    grid = Grid.of(source.records, source.stale)
+    grid = Grid.of(source.records, source.stale, source.metrics)
     loaders = Loaders(source.history, source.arrays, folder / ".cache")
     drawn = list(draw(grid, loaders, embedding=embedding, path=path, search=source.search))
     placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
@@ -177,7 +181,7 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "seeds_note": seeds_note(grid),
         "failures": failures(source.records),
         "skips": skips(source.records),
-        "answers": [*search_answers(source.search), *answer(grid, source.baseline, source.history)],
+        "answers": answer(grid, source.baseline, source.history, source.search),
         "baseline": ", ".join(f"{axis} = {value}" for axis, value in source.baseline.items()),
         "summaries": summary_tables(grid),
         "analyses": analysis_tables(grid, source.baseline),
@@ -193,7 +197,7 @@ def _only_html(
     parts = trial_parts(grid, source.records, loaders, f"results/{folder.absolute().parent.name}")
     return {
         "headlines": headlines(content["answers"]),
-        "supporting": supporting(content["figures"]),
+        "supporting": supporting(content["figures"], grid.main),
         "filters": {*grid.varying, "dataset", "model", SEED, "status"},
         "explored": explore(grid, loaders),
         "parts": parts,

@@ -25,12 +25,12 @@ __all__ = [
     "PALETTE",
     "Canvas",
     "End",
+    "drawable",
     "label_ends",
     "log_scale",
     "models_of",
     "new_figure",
     "palette",
-    "shown",
     "styled",
 ]
 
@@ -103,7 +103,7 @@ def new_figure(panels: int, *, columns: int = 3, size: tuple[float, float] = (3.
     return figure, every[:panels]
 
 
-def shown(text: str, limit: int = 28) -> str:
+def drawable(text: str, limit: int = 28) -> str:
     """Return text that the figures' font can draw: short, on one line, unknown characters marked."""
     return "".join(char if ord(char) in _drawable() else _UNKNOWN for char in shorten(text, limit))
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 from ablations.runner.plan import Plan, records_of
 
-__all__ = ["Outcome", "collect"]
+__all__ = ["Collected", "collect"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Collected:
     """What a run of a study left.
 
     Attributes:
@@ -40,7 +40,7 @@ class Outcome:
         return [record for record in self.records if record.failed]
 
 
-def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Outcome:
+def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str] = ()) -> Collected:
     """Read the records of a study's trials and write the tables; `running` are trained by somebody just now."""
     from ablations.records import tables  # pandas, which a plan can do without
 
@@ -50,7 +50,7 @@ def collect(store: Store, plan: Plan, trained: int = 0, running: Collection[str]
     if records:
         paths = {"table_csv": store.table_csv, "table_parquet": store.table_parquet, "summary_csv": store.summary_csv}
         tables.write(table, summary, paths)
-    return Outcome(store, records, trained, table, summary, plan)
+    return Collected(store, records, trained, table, summary, plan)
 
 
 def _columns(plan: Plan) -> list[str]:

@@ -24,27 +24,27 @@ from vae.code import is_current
 if TYPE_CHECKING:
     from ablations.runner.plan import Plan
 
-__all__ = ["Verdict", "decide", "share_trained", "waves"]
+__all__ = ["Cut", "decide", "share_trained", "waves"]
 
 _EPSILON = 1e-9  # a third of six is two
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Cut:
     """What a rung came to within one group of rivals.
 
     Attributes:
         kept: keys of the configurations that go on, best first.
         stopped: keys of those that don't, best first.
-        cut: the value of the last that goes on.
+        last: the value of the last that goes on.
     """
 
     kept: tuple[str, ...]
     stopped: tuple[str, ...]
-    cut: float
+    last: float
 
 
-def decide(values: Mapping[str, float], share: float) -> Verdict:
+def decide(values: Mapping[str, float], share: float) -> Cut:
     """Keep the lowest `share` of the values, rounded up, one at least; of equals the first.
 
     >>> decide({"a": 3.0, "b": 1.0, "c": 2.0}, 1 / 3).kept
@@ -52,7 +52,7 @@ def decide(values: Mapping[str, float], share: float) -> Verdict:
     """
     ranked = sorted(values, key=values.__getitem__)  # stable: of equals the first of the study
     places = max(math.ceil(share * len(ranked) - _EPSILON), 1)
-    return Verdict(tuple(ranked[:places]), tuple(ranked[places:]), values[ranked[:places][-1]])
+    return Cut(tuple(ranked[:places]), tuple(ranked[places:]), values[ranked[:places][-1]])
 
 
 def share_trained(stop: StopSpec, trials: Sequence[Trial]) -> float:
@@ -135,10 +135,10 @@ def _after(curves: "_Curves", alive: Sequence[_Rival], rung: int) -> list[_Rival
             groups.setdefault(rival.group, {})[rival.key] = value
     rivals = {rival.key: rival for rival in alive}
     for group, values in groups.items():
-        verdict = decide(values, curves.stop.share)
-        kept |= set(verdict.kept)
-        for key in verdict.stopped:
-            curves.prune(rivals[key], rung, group, values[key], verdict)
+        cut = decide(values, curves.stop.share)
+        kept |= set(cut.kept)
+        for key in cut.stopped:
+            curves.prune(rivals[key], rung, group, values[key], cut)
     return [rival for rival in alive if rival.key in kept]
 
 
@@ -174,12 +174,12 @@ class _Curves:
         rows = history.loc[history["epoch"] == rung, self.stop.column]
         return float(rows.iloc[0]) if len(rows) and math.isfinite(rows.iloc[0]) else None
 
-    def prune(self, rival: _Rival, rung: int, group: str, value: float, verdict: Verdict) -> None:
+    def prune(self, rival: _Rival, rung: int, group: str, value: float, cut: Cut) -> None:
         """Record that a configuration was stopped, with the rung as the reason; what is done already stays done."""
-        places, rivals = len(verdict.kept), len(verdict.kept) + len(verdict.stopped)
+        places, rivals = len(cut.kept), len(cut.kept) + len(cut.stopped)
         reason = (
             f"stopped after epoch {rung} of {rival.epochs}: {self.stop.objective} {value:.6g} is not among the best "
-            f"{places} of {rivals}{f' on {group}' if group else ''}, whose last has {verdict.cut:.6g}"
+            f"{places} of {rivals}{f' on {group}' if group else ''}, whose last has {cut.last:.6g}"
         )
         for trial in rival.trials:
             record = self.store.read(trial.name)

@@ -8,9 +8,8 @@ from typing import Literal
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.study.trial import Trial
-from vae.errors import SpecError
 
-__all__ = ["Event", "Job", "Resources"]
+__all__ = ["Event", "Job", "Resources", "Unread"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,17 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Said of a job that another process can't read, in place of events.
+
+    Attributes:
+        why: the error's own words.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Resources:
     """What a trial needs beside its threads, and where that is to be had.
 
@@ -87,14 +97,3 @@ class Resources:
     gpus: float | None = None
     memory: float = 0.0
     address: str = "auto"
-
-    def __post_init__(self) -> None:
-        """Refuse a share of a GPU that no trial can use.
-
-        Raises:
-            SpecError: it is not from 0 to 1.
-        """
-        if self.gpus is not None and not 0 <= self.gpus <= 1:
-            raise SpecError(
-                f"--gpus-per-trial: got {self.gpus:g}, expected 0 to 1: a trial trains on one GPU or a share of it"
-            )

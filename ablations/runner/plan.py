@@ -8,7 +8,6 @@ from ablations.records.index import by_digest, known
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.study.settings import resolve
 from ablations.study.study import Study
 from ablations.study.trial import Trial
 from vae.code import is_current
@@ -61,7 +60,7 @@ def make_plan(study: Study, store: Store, trials: Sequence[Trial] | None = None,
 
 def _skipped(study: Study, axes: Mapping[str, Any], reason: str) -> Record:
     """Return the record of a row that is no trial: of its spec, the names of its data set and model are known."""
-    flat = {**study.fixed, **{resolve(axis, study.where): value for axis, value in axes.items()}}
+    flat = {**study.fixed, **{study.settings.resolve(axis, study.where): value for axis, value in axes.items()}}
     default = RunSpec()
     names = {"data": flat.get("data.name", default.data.name), "model": flat.get("model.name", default.model.name)}
     return Record("", "", axes, Status.SKIPPED, reason, {part: {"name": name} for part, name in names.items()})

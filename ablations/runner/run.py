@@ -2,21 +2,21 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ablations.records.lease import hold
-from ablations.records.ledger import Run
+from ablations.records.ledger import Run, now
 from ablations.records.status import Status
 from ablations.records.store import Store, writing
-from ablations.runner.collect import Outcome, collect
-from ablations.runner.crew import budget, crew_size
+from ablations.runner.collect import Collected, collect
+from ablations.runner.crew import Crew
 from ablations.runner.energy import metered
-from ablations.runner.executors import EXECUTORS, Executor
-from ablations.runner.job import Event, Job, Resources
+from ablations.runner.executors import Executor
+from ablations.runner.job import Event, Job
 from ablations.runner.plan import Plan, make_plan, no_grid, records_of
 from ablations.runner.schedule import GridSchedule, Schedule
+from ablations.runner.watchers import Watcher
 from ablations.study.study import Study
 from vae.code import git_commit
 from vae.datasets import load
@@ -24,49 +24,32 @@ from vae.datasets import load
 __all__ = ["run"]
 
 
-def run(  # noqa: PLR0913 - each is a setting of the command line
+def run(
     study: Study,
     results: str | Path = "results",
     *,
-    executor: str = "processes",
-    workers: int | None = None,
-    threads: int | None = None,
-    memory: float | None = None,
-    timeout: float | None = None,
-    gpus: float | None = None,
-    address: str = "auto",
-    retries: int = 1,
+    crew: Crew = Crew(),
     refresh: bool = False,
-    on_event: Callable[[Event], None] | None = None,
-    on_jobs: Callable[[Sequence[Job]], None] | None = None,
+    watch: Watcher | None = None,
     schedule: Schedule | None = None,
-) -> Outcome:
+) -> Collected:
     """Train what is missing of a study and write its tables.
 
     Args:
         study: what to run.
         results: the folder that holds a folder for each study.
-        executor: an entry of `EXECUTORS`.
-        workers: trials at a time; one a core, by default, with `processes`.
-        threads: threads of each worker; the cores divided among the workers, by default.
-        memory: bytes that a worker may need: no more workers start than fit. The largest peak of the study's finished
-            trials and a quarter more, at least 2 GB, by default.
-        timeout: seconds after which a trial is stopped, whatever it does.
-        gpus: GPUs a trial, below 1 for several trials on one (see `Resources`).
-        address: of a Ray cluster, with `ray`.
-        retries: how often a trial is tried again, in this run, whose failure may be the machine's (`Status.transient`).
+        crew: where trials run, how many at a time, with what each.
         refresh: train trials again that older code made.
-        on_event: called with everything that happens.
-        on_jobs: called with each list of jobs before it is performed.
+        watch: told of each list of jobs before it is performed, and of everything that happens; it stays open.
         schedule: what to train, of a search; the study's grid without one, rung by rung where it has a `stop`.
 
     Raises:
-        SpecError: the executor is unknown or can't work here, or an axis is a range and this is no search.
+        SpecError: the executor can't work here, or an axis is a range and this is no search.
         DataError: a data set is missing or can't be read; nothing was trained.
-        VaebenchError: the results folder can't be written, or another runner holds it.
+        VaebenchError: the results folder can't be written, another runner holds it, or no worker can start.
     """
-    kind = EXECUTORS[executor]
-    kind(1, 1, timeout, Resources(gpus, memory or 0.0, address)).check()
+    crew.check()
+    watch = watch or Watcher()
     if study.ranges and schedule is None:
         raise no_grid(study)
     store = Store(Path(results) / study.folder_name)
@@ -81,27 +64,24 @@ def run(  # noqa: PLR0913 - each is a setting of the command line
         store.write_study(study.text)
         store.sweep()
         _reconcile(store, plan)
-        needed = memory or budget(records_of(store, plan))
-        crew, each = crew_size(executor, workers, threads, needed)
+        pool = crew.hire(records_of(store, plan))
         commit = git_commit()
         done: set[str] = set()
-        started = _now()
+        started = now()
         try:
-            pool = kind(crew, each, timeout, Resources(gpus, needed, address))
             with metered() as meter, pool:
                 for jobs in schedule.waves(plan, commit):
-                    if on_jobs:
-                        on_jobs(jobs)
-                    for event in _perform(pool, jobs, store, retries):
+                    watch.on_jobs(jobs)
+                    for event in _perform(pool, jobs, store, crew.retries):
                         if event.record is not None and event.record.status == Status.DONE:
                             done.add(event.trial)
-                        if on_event:
-                            on_event(event)
+                        watch.on_event(event)
         finally:
             store.progress_file.unlink(missing_ok=True)
             outcome = collect(store, make_plan(study, store, schedule.trials()), len(done))
             if done:
-                store.ledger.run(Run(started, _now(), platform.node(), crew, each, len(done), meter.joules))
+                size = pool.workers, pool.threads
+                store.ledger.run(Run(started, now(), platform.node(), *size, len(done), meter.joules))
     return outcome
 
 
@@ -136,7 +116,3 @@ def _perform(executor: Executor, jobs: Sequence[Job], store: Store, retries: int
         jobs = [job for job in jobs if job.name in again]
         if not jobs:
             return
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -3,15 +3,15 @@
 import platform
 import time
 import traceback
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ablations.records.ledger import now
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
+from ablations.runner.job import Job
 from vae.code import code_of
 from vae.datasets import Data, load
 from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss
@@ -20,15 +20,12 @@ from vae.spec import DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from vae.reuse import Models
-    from vae.training import Trained
-from ablations.runner.job import Job
+    from vae.training import Progress, Trained
 
 __all__ = ["failed", "forget_data", "perform", "repeat"]
 
-Progress = Callable[[int, Mapping[str, float]], None]
 
-
-def perform(job: Job, threads: int, on_epoch: Progress | None = None, data: Data | None = None) -> Record:
+def perform(job: Job, threads: int, on_epoch: "Progress | None" = None, data: Data | None = None) -> Record:
     """Train, evaluate and commit one trial; a failure is a record too.
 
     Args:
@@ -37,19 +34,19 @@ def perform(job: Job, threads: int, on_epoch: Progress | None = None, data: Data
         on_epoch: called after each epoch.
         data: its data set, where that came another way than from this machine's disk.
     """
-    started = _now()
+    started = now()
     base = failed(job, Status.FAILED, "", started)
     store = Store(job.root)
     try:
         record = _train_and_evaluate(job, base, threads, on_epoch, data)
     except VaebenchError as error:
         status = {DivergedError: Status.DIVERGED, DataError: Status.DATA_ERROR}.get(type(error), Status.FAILED)
-        record = replace(base, status=status, reason=str(error), finished=_now())
+        record = replace(base, status=status, reason=str(error), finished=now())
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
         status = Status.OUT_OF_MEMORY if _is_memory_error(error) else Status.FAILED
         reason = f"{type(error).__name__}: {error}"
         notes = {"traceback": traceback.format_exc()}
-        record = replace(base, status=status, reason=reason, notes=notes, finished=_now())
+        record = replace(base, status=status, reason=reason, notes=notes, finished=now())
     if record.status not in (Status.DONE, Status.PAUSED):
         with store.commit(job.name) as draft:
             draft.write_record(record)
@@ -75,11 +72,11 @@ def failed(job: Job, status: Status, reason: str, started: str = "") -> Record:
         environment={"host": platform.node()},
         code={**code_of(job.trial.spec), "git": job.commit},
         started=started,
-        finished=_now(),
+        finished=now(),
     )
 
 
-def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress | None, data: Data | None) -> Record:
+def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: "Progress | None", data: Data | None) -> Record:
     import keras
 
     from vae.evaluation import evaluate
@@ -104,7 +101,7 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: Progress
         environment=describe(threads),
         data=_facts(data),
         notes=trained.notes,
-        finished=_now(),
+        finished=now(),
     )
     with Store(job.root).commit(job.name) as draft:
         trained.model.save(draft.model)
@@ -123,7 +120,7 @@ def _pause(job: Job, base: Record, trained: "Trained", data: Data) -> Record:
         timings=trained.timings | {"peak_rss_mb": peak_rss_mb()},
         data=_facts(data),
         notes=trained.notes,
-        finished=_now(),
+        finished=now(),
     )
     with Store(job.root).commit(job.name) as draft:
         draft.write_history(trained.history)
@@ -181,7 +178,3 @@ def _facts(data: Data) -> dict[str, object]:
         "class_names": list(data.class_names),
     }
     return facts | ({"notices": list(data.notices)} if data.notices else {})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.search.log import Proposal, Result, SearchLog, identity
+from ablations.search.log import Proposal, Scored, SearchLog, identity
 from ablations.statistics.intervals import pareto_front
 from ablations.study.ranges import Range
 from ablations.study.study import Study
-from ablations.study.tune import TuneSpec, directed
-from ablations.text.columns import quantity
+from ablations.study.tune import TuneSpec
+from ablations.text.columns import directed, quantity
 from ablations.text.numbers import clean, count, setting
 
-__all__ = ["FEWEST", "Entry", "GridCost", "Importance", "Search", "read_search"]
+__all__ = ["FEWEST", "RANGE_CHOICES", "Entry", "GridCost", "Importance", "Search", "coordinates", "read_search"]
 
 FEWEST = 12
 """Scored configurations below which no importance of axes is told."""
@@ -42,7 +42,7 @@ class Entry:
     """
 
     proposal: Proposal
-    result: Result
+    result: Scored
     epochs: int
     seconds: float
     trained: int
@@ -175,7 +175,7 @@ def read_search(study: Study, store: Store) -> Search | None:
     return Search(study.tune or TuneSpec(), axes, study.ranges, entries, _grid(study, records.values()))
 
 
-def _entry(proposal: Proposal, result: Result, results: Mapping[int, Result], records: Mapping[str, Record]) -> Entry:
+def _entry(proposal: Proposal, result: Scored, results: Mapping[int, Scored], records: Mapping[str, Record]) -> Entry:
     mine = [records[name] for name in result.trials if name in records]
     epochs = max((int(record.spec["train"]["epochs"]) for record in mine), default=proposal.epochs or 0)
     if result.repeats:

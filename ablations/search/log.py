@@ -21,7 +21,7 @@ from ablations.study.tune import TuneSpec
 from vae.errors import SpecError
 from vae.parts import canonical_json
 
-__all__ = ["Proposal", "Result", "SearchLog", "identity", "proposed_trials", "recorded_plan", "trials_of"]
+__all__ = ["Proposal", "Scored", "SearchLog", "identity", "proposed_trials", "recorded_plan", "trials_of"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Result:
+class Scored:
     """What came of a proposal.
 
     Attributes:
@@ -79,7 +79,7 @@ def identity(study: Study) -> str:
         "axes": {axis: list(values) for axis, values in study.axes.items()},
         "ranges": {axis: asdict(one) for axis, one in study.ranges.items()},
         "fixed": dict(study.fixed),
-        "rules": [list(map(dict, study.exclude)), [one.settings() for one in study.override]],
+        "rules": [list(map(dict, study.file.exclude)), [one.settings() for one in study.file.override]],
         "tune": tune,
     }
     return hashlib.sha256(canonical_json(said).encode()).hexdigest()
@@ -97,7 +97,7 @@ class SearchLog:
         """Read what there is."""
         self._path, self._search = path, search
         self.proposals: list[Proposal] = []
-        self.results: dict[int, Result] = {}
+        self.results: dict[int, Scored] = {}
         self.begun = False
         for line in lines(path):
             self._take(line)
@@ -113,7 +113,7 @@ class SearchLog:
             if event == "proposed" and line["number"] == len(self.proposals):
                 self.proposals.append(Proposal(**line))
             elif event == "scored" and line["number"] not in self.results:
-                self.results[line["number"]] = Result(**line | {"trials": tuple(line["trials"])})
+                self.results[line["number"]] = Scored(**line | {"trials": tuple(line["trials"])})
         except (TypeError, KeyError):
             return  # of another version: what is missing is proposed, or scored, again
 
@@ -128,7 +128,7 @@ class SearchLog:
         append(self._path, {"event": "proposed", **asdict(proposal)})
         self.proposals.append(proposal)
 
-    def score(self, result: Result) -> None:
+    def score(self, result: Scored) -> None:
         """Note what came of a proposal."""
         append(self._path, {"event": "scored", **asdict(result)})
         self.results[result.number] = result

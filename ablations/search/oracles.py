@@ -16,9 +16,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+from ablations.runner.extras import require
 from ablations.study.ranges import Range
 from ablations.study.tune import TuneSpec
-from vae.errors import SpecError
 
 __all__ = ["Oracle", "Suggestion", "require_tuner"]
 
@@ -31,20 +31,13 @@ Suggestion = dict[str, Any]
 """Axis -> value, and with hyperband `tuner/epochs`, `tuner/bracket`, `tuner/round` and `tuner/trial_id`."""
 
 
-def require_tuner() -> Any:
-    """Import Keras Tuner.
+def require_tuner() -> None:
+    """Look whether Keras Tuner is there.
 
     Raises:
         SpecError: it is not installed.
     """
-    try:
-        with _quiet():
-            return import_module("keras_tuner")
-    except ImportError as error:
-        raise SpecError(
-            f"`vaebench tune` needs Keras Tuner ({error}). Install it: python -m pip install 'vaebench[tune]', or "
-            "'.[tune]' in a clone"
-        ) from None
+    require("keras_tuner", "tune", "`vaebench tune`")
 
 
 class Oracle:
@@ -61,13 +54,14 @@ class Oracle:
         self, tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mapping[str, Range], epochs: int
     ) -> None:
         """Build the space and the oracle."""
-        keras_tuner = require_tuner()
+        require_tuner()
         self._tune, self._ranges = tune, ranges
         self._codes = {axis: _codes(values) for axis, values in axes.items() if axis not in ranges}
         self._ids: dict[int, str] = {}  # number -> Keras Tuner's name
         self._brackets: dict[str, int] = {}
         self._told: dict[str, float | None] = {}
         with _quiet():
+            keras_tuner = import_module("keras_tuner")
             space = keras_tuner.HyperParameters()
             for axis in axes:
                 _add(space, axis, ranges.get(axis), self._codes.get(axis, ()))

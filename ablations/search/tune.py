@@ -8,11 +8,11 @@ brings it to where it was: nothing is lost, nothing counted twice.
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,15 +20,18 @@ from ablations.records.index import by_digest, known
 from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.collect import Outcome
-from ablations.runner.job import Event, Job
+from ablations.runner.collect import Collected
+from ablations.runner.crew import Crew
+from ablations.runner.job import Job
 from ablations.runner.plan import Plan, placed
 from ablations.runner.run import run
-from ablations.search.log import Proposal, Result, SearchLog, identity, proposed_trials, trials_of
+from ablations.runner.watchers import Watcher
+from ablations.search.log import Proposal, Scored, SearchLog, identity, proposed_trials, trials_of
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
 from ablations.study.study import Study
 from ablations.study.trial import Trial
-from ablations.study.tune import TuneSpec, directed
+from ablations.study.tune import TuneSpec
+from ablations.text.columns import directed
 from vae.errors import SpecError
 from vae.parts import canonical_json
 
@@ -44,27 +47,27 @@ def tune(
     study: Study,
     results: str | Path = "results",
     *,
-    on_event: Callable[[Event], None] | None = None,
-    on_jobs: Callable[[Sequence[Job]], None] | None = None,
-    **options: Any,
-) -> Outcome:
+    crew: Crew = Crew(),
+    refresh: bool = False,
+    watch: Watcher | None = None,
+) -> Collected:
     """Search the study's axes and write the tables of what was tried.
 
     Args:
         study: what to search; its `tune` says how.
         results: the folder that holds a folder for each study.
-        on_event: called with everything that happens to a trial.
-        on_jobs: called with the trials of a batch that are to be trained.
-        options: of `run`: executor, workers, threads, memory, timeout, retries, refresh.
+        crew: where trials run, how many at a time, with what each.
+        refresh: train trials again that older code made.
+        watch: told of the trials of each batch that are to be trained, and of everything that happens to them.
 
     Raises:
-        SpecError: Keras Tuner is not installed, or the study can't be searched.
+        SpecError: Keras Tuner is not installed, the study can't be searched, or the executor can't work here.
         DataError: a data set is missing or can't be read; nothing was trained.
-        VaebenchError: the results folder can't be written, or another runner holds it.
+        VaebenchError: the results folder can't be written, another runner holds it, or no worker can start.
     """
     check(study)
     schedule = SearchSchedule(study, Store(Path(results) / study.folder_name))
-    return run(study, results, schedule=schedule, on_event=on_event, on_jobs=on_jobs, **options)
+    return run(study, results, crew=crew, refresh=refresh, watch=watch, schedule=schedule)
 
 
 def check(study: Study) -> None:
@@ -74,7 +77,7 @@ def check(study: Study) -> None:
         SpecError: Keras Tuner is not installed, or the study has rows beside its axes or nothing to choose from.
     """
     require_tuner()
-    if study.include:
+    if study.file.include:
         raise SpecError(
             f"{study.where}: include: a search has no grid to add rows to. Take it out, or use `vaebench run`"
         )
@@ -203,9 +206,9 @@ class _Search:
         score = 0.0 if self._tune.pareto else result.score  # a front's are weighed before each proposal
         self._oracle.tell(proposal.number, score if result.status == Status.DONE else None)
 
-    def _result(self, proposal: Proposal) -> Result:
+    def _result(self, proposal: Proposal) -> Scored:
         if self._lost(proposal):
-            return Result(
+            return Scored(
                 proposal.number,
                 status=Status.FAILED,
                 reason=f"proposal {proposal.parent}, from which it goes on, failed",
@@ -213,8 +216,8 @@ class _Search:
         try:
             names = tuple(placed(trial, self._found).name for trial in trials_of(self._study, proposal))
         except SpecError as error:
-            return Result(proposal.number, status=Status.REFUSED, reason=str(error))
-        empty = Result(proposal.number, trials=names, repeats=set(names) <= self._seen)
+            return Scored(proposal.number, status=Status.REFUSED, reason=str(error))
+        empty = Scored(proposal.number, trials=names, repeats=set(names) <= self._seen)
         found: dict[str, list[float]] = {name: [] for name in self._tune.names}
         for trial in names:
             record = self._store.read(trial)

@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, field_validator
 
-from ablations.study.settings import flatten, resolve
+from ablations.study.designs import DESIGNS, Design
+from ablations.study.settings import Settings, flatten
 from ablations.study.stop import StopSpec
 from ablations.study.tune import TuneSpec
-from vae.errors import SpecError
+from ablations.text.columns import MAIN, known_quantities, quantity
+from vae.errors import SpecError, unknown_name
 from vae.latent import Embedding, Walk
+from vae.metrics import METRICS
 from vae.parts import Frozen
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "ReportSpec",
     "StudyFile",
     "builtin_studies",
+    "check_metrics",
     "check_values",
     "dump",
     "find",
@@ -36,7 +40,7 @@ __all__ = [
 ]
 
 SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
-MOST_ROWS = 100_000  # of a grid; their trials are checked, and listed, one by one
+MOST_ROWS = 100_000  # of a study; their trials are checked, and listed, one by one
 DEEPEST = 16  # tables in tables; a setting needs three
 INTEGERS = range(-(2**63), 2**63)  # what TOML has
 SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
@@ -47,11 +51,13 @@ class ReportSpec(Frozen):
 
     Attributes:
         baseline: setting -> value of the configurations that others are compared with.
+        metrics: by which the question is answered, in words, tables and curves; the first is the one that "best" means.
         embedding: how the latent space is mapped.
         interpolation: the way between two images in latent space.
     """
 
     baseline: dict[str, Any] = Field(default_factory=dict)
+    metrics: tuple[str, ...] = MAIN
     embedding: Embedding = "tsne"
     interpolation: Walk = "linear"
 
@@ -68,14 +74,34 @@ class Override(Frozen):
     set: dict[str, Any] = Field(min_length=1)
 
 
+def _grid() -> Design:
+    return DESIGNS["grid"](kind="grid")
+
+
 class StudyFile(Frozen):
-    """The top level of a study file."""
+    """The top level of a study file.
+
+    Attributes:
+        name: names the folder of results.
+        title: and `question`: as the report prints them.
+        fixed: setting -> value, for all trials.
+        axes: axis -> list of values, or range.
+        design: which combinations of the axes' values are trials.
+        exclude: rules; a trial that matches every entry of one is skipped.
+        include: rows added to the design's, over all seeds.
+        override: settings for some of the trials alone.
+        report: what the report shows.
+        tune: how it is searched, if it says so.
+        stop: when trials are stopped early; None trains all to their end.
+        smoke: whether it was shrunk.
+    """
 
     name: str = Field(min_length=1)
     title: str = ""
     question: str = ""
     fixed: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
+    design: SerializeAsAny[Design] = Field(default_factory=_grid)
     exclude: tuple[dict[str, Any], ...] = ()
     include: tuple[dict[str, Any], ...] = ()
     override: tuple[Override, ...] = ()
@@ -83,6 +109,23 @@ class StudyFile(Frozen):
     tune: TuneSpec | None = None
     stop: StopSpec | None = None
     smoke: bool = False
+
+    @field_validator("design", mode="before")
+    @classmethod
+    def _choose(cls, settings: Any) -> Any:
+        if not isinstance(settings, Mapping):
+            return settings
+        kind = str(settings.get("kind", "grid"))
+        try:
+            return DESIGNS[kind].parse({**settings, "kind": kind}, "")
+        except SpecError as error:
+            raise ValueError(str(error)) from None
+
+    def shrunk(self) -> Self:
+        """Return what a smoke run asks for; its axes and fixed settings are shrunk by who reads them."""
+        changes = {"name": f"{self.name}-smoke", "tune": self.tune and self.tune.shrunk(), "smoke": True}
+        # What a smoke run shrinks must stay small.
+        return self.model_copy(update=changes | {"override": ()})
 
 
 def builtin_studies() -> dict[str, Path]:
@@ -163,7 +206,7 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...]]:
+def parse_axes(table: Mapping[str, Any], settings: Settings, where: str) -> dict[str, tuple[Any, ...]]:
     """Return axis -> values as a study uses them, `seed` last.
 
     Raises:
@@ -173,7 +216,7 @@ def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...
     places: dict[str, str] = {}
     for axis, values in flatten(table).items():
         key = f"{where}: axes.{axis}"
-        place = resolve(axis, f"{where}: axes")
+        place = settings.resolve(axis, f"{where}: axes")
         if place in places:
             raise SpecError(f"{key}: is the same setting as axes.{places[place]} ({place}): keep one of the two")
         places[place] = axis
@@ -192,6 +235,31 @@ def parse_axes(table: Mapping[str, Any], where: str) -> dict[str, tuple[Any, ...
         axes[axis] = tuple(values)
     seeds = axes.pop("seed", None) or axes.pop("train.seed", None) or (0,)
     return {**axes, "seed": seeds}
+
+
+def check_metrics(metrics: Sequence[str], where: str) -> None:
+    """Refuse metrics that a report can't answer by.
+
+    Raises:
+        SpecError: there is none, one is unknown, has no better side, or stands there twice.
+    """
+    place = f"{where}: report.metrics"
+    if not metrics:
+        raise SpecError(
+            f"{place}: got an empty list, expected at least one metric, the one that the best configuration is best by "
+            f"first. Take it out to use the default: {list(MAIN)}"
+        )
+    known = [name for name in known_quantities() if quantity(name).better != "neither"]
+    for at, name in enumerate(metrics):
+        if name in metrics[:at]:
+            raise SpecError(f"{place}: '{name}' stands there twice: each metric once")
+        if name not in known_quantities():
+            raise SpecError(f"{place}: {unknown_name('metric', name, known)}{METRICS.failures()}")
+        if name not in known:
+            raise SpecError(
+                f"{place}: {name} is neither better low nor high, so that nothing can be best by it. Take it out: it "
+                f"stands in the tables all the same. Expected some of {', '.join(sorted(known))}"
+            )
 
 
 def smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:

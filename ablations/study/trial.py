@@ -9,7 +9,7 @@ from typing import Any, Self
 from vae.datasets import fingerprint
 from vae.spec import DataSpec, RunSpec
 
-__all__ = ["Trial", "slug"]
+__all__ = ["HASHED", "SLUG_LENGTH", "Trial", "fingerprint_once", "slug"]
 
 SLUG_LENGTH = 80
 
@@ -70,4 +70,5 @@ def slug(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def fingerprint_once(data: DataSpec) -> str:
+    """Return the checksum of a data set, found out once for all trials of a study."""
     return fingerprint(data)

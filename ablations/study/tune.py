@@ -8,9 +8,10 @@ from pydantic import Field
 from ablations.study.ranges import Range
 from ablations.text.columns import known_quantities, quantity
 from vae.errors import SpecError, unknown_name
+from vae.metrics import METRICS
 from vae.parts import Frozen
 
-__all__ = ["TuneSpec", "check_tune", "directed"]
+__all__ = ["TuneSpec", "check_tune"]
 
 SMOKE_TRIALS = 4
 
@@ -60,11 +61,6 @@ class TuneSpec(Frozen):
         return self.trials or (20 if self.tuner in {"random", "bayesian"} else None)
 
 
-def directed(name: str) -> float:
-    """Return 1 for a metric that is better low, -1 for one that is better high; one without a direction is kept low."""
-    return -1.0 if quantity(name).better == "higher" else 1.0
-
-
 def check_tune(tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mapping[str, Range], where: str) -> None:
     """Refuse a search that can't be made.
 
@@ -74,7 +70,7 @@ def check_tune(tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mappin
     known = known_quantities()
     for name in tune.names:
         if name not in known:
-            raise SpecError(f"{where}: tune.objective: {unknown_name('metric', name, known)}")
+            raise SpecError(f"{where}: tune.objective: {unknown_name('metric', name, known)}{METRICS.failures()}")
     if tune.pareto and len(set(tune.names)) != 2:  # noqa: PLR2004 - a front is drawn in a plane
         raise SpecError(f"{where}: tune.objective: got {list(tune.names)}, expected a metric, two of them, or a table")
     if isinstance(tune.objective, str) and quantity(tune.objective).better == "neither":

@@ -1,15 +1,18 @@
-"""What each column of a table is: its label, unit and direction; metrics are asked of their registry."""
+"""What each column of a table is: its label, unit and direction. A metric says so itself; the others say it here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from vae.metrics import METRICS
+from vae.metrics import METRICS, Metric
 
-__all__ = ["FLOOR", "MAIN", "Quantity", "axis_label", "known_quantities", "order", "quantity"]
+__all__ = ["ERROR", "FLOOR", "MAIN", "Quantity", "axis_label", "directed", "known_quantities", "order", "quantity"]
 
 FLOOR = "pca_mse"
-MAIN = ("mse", "ssim", "knn_accuracy")
-"""The metrics by which a study's question is answered, in words and in curves."""
+ERROR = "mse"
+"""The error of reconstruction as such: of it the floor is one, and from it follows the KL weight that would be best."""
+
+MAIN = (ERROR, "ssim", "knn_accuracy")
+"""The metrics that a report answers by where its study names none, the one that "best" means first."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Quantity:
         better: lower, higher or neither.
         digits: significant digits in print; 0 prints whole numbers.
         fixed: computed from settings or data alone, so that seeds do not move it.
+        short: the label within a sentence; "" for the label itself.
     """
 
     name: str
@@ -31,26 +35,27 @@ class Quantity:
     better: str = "neither"
     digits: int = 4
     fixed: bool = False
+    short: str = ""
 
     @property
     def heading(self) -> str:
         """The label with the unit, for an axis or a column."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
+    @property
+    def word(self) -> str:
+        """The label within a sentence."""
+        return self.short or self.label
 
-_KNOWN = {
+    @property
+    def best(self) -> str:
+        """What the best value is: highest or lowest."""
+        return "highest" if self.better == "higher" else "lowest"
+
+
+_OTHERS = {
     known.name: known
     for known in (
-        Quantity("mse", "MSE", better="lower"),
-        Quantity("sse", "squared error per image", better="lower"),
-        Quantity("psnr", "PSNR", "dB", "higher", 3),
-        Quantity("ssim", "SSIM", better="higher"),
-        Quantity("kl", "KL", "nats", digits=3),
-        Quantity("active_units", "active units", digits=3),
-        Quantity("knn_accuracy", "kNN accuracy", better="higher"),
-        Quantity(FLOOR, "PCA floor (MSE)", fixed=True),
-        Quantity("sigma", "implied \N{GREEK SMALL LETTER SIGMA}", digits=3, fixed=True),
-        Quantity("posterior_scale", "posterior scale", digits=3),
         Quantity("parameters", "parameters", digits=0, fixed=True),
         Quantity("flops_per_image", "FLOPs per image", digits=0, fixed=True),
         Quantity("train_seconds", "training time", "s", "lower", 3),
@@ -72,27 +77,33 @@ _AXES = {
 }
 
 
-@lru_cache(maxsize=512)
 def quantity(name: str) -> Quantity:
     """Describe the column `name`; an unknown one keeps its name, without a unit or a direction.
 
     >>> quantity("my_new_score").label
     'my new score'
     """
-    known = _KNOWN.get(name)
-    if name in METRICS:
-        metric = METRICS[name]
-        if known is None:
-            return Quantity(name, metric.label, metric.unit, metric.better)
-        if known.fixed:
-            return known
-        return replace(known, label=metric.label, unit=metric.unit, better=metric.better)
-    return known or Quantity(name, _spoken(name))
+    return _of(METRICS[name]) if name in METRICS else _OTHERS.get(name) or _unknown(name)
+
+
+@lru_cache(maxsize=512)
+def _of(metric: Metric) -> Quantity:
+    return Quantity(metric.name, metric.label, metric.unit, metric.better, metric.digits, metric.fixed, metric.short)
+
+
+@lru_cache(maxsize=512)
+def _unknown(name: str) -> Quantity:
+    return Quantity(name, _spoken(name))
+
+
+def directed(name: str) -> float:
+    """Return 1 for a metric that is better low, -1 for one that is better high; one without a direction is kept low."""
+    return -1.0 if quantity(name).better == "higher" else 1.0
 
 
 def known_quantities() -> list[str]:
     """Return the names of all columns that a trial of any study has: metrics, those of plugins too, and timings."""
-    return list(dict.fromkeys([*_KNOWN, *METRICS]))
+    return order({*METRICS, *_OTHERS})
 
 
 def axis_label(name: str) -> str:
@@ -105,8 +116,11 @@ def axis_label(name: str) -> str:
 
 
 def order(names: set[str]) -> list[str]:
-    """Return column names in the order of print: the known ones first, then the others by alphabet."""
-    return [name for name in _KNOWN if name in names] + sorted(names - set(_KNOWN))
+    """Return column names in the order of print: metrics that have a place, timings, then the others by alphabet."""
+    places = {name: METRICS[name].order for name in names if name in METRICS}
+    first = sorted((place, name) for name, place in places.items() if place is not None)
+    placed = [*(name for _, name in first), *(name for name in _OTHERS if name in names)]
+    return placed + sorted(names.difference(placed))
 
 
 def _spoken(name: str) -> str:

@@ -146,7 +146,7 @@ def _report(small: bool) -> Work:
 def _answers(small: bool) -> Work:
     """Compare the configurations of 400 trials (small: 16) and put the outcome into words."""
     from ablations.analysis.grid import Grid
-    from ablations.report.findings.best import answer
+    from ablations.report.findings import answer
 
     demo = _records(16 if small else 400)
     return Work(lambda: answer(Grid.of(demo.records), {"ssim_weight": 0.0}), {"trials": len(demo.records)})

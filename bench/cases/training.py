@@ -7,7 +7,7 @@ import numpy as np
 
 from bench._case import Work, case
 
-__all__ = ["LATENT_DIM", "NETWORKS_TIMED", "SHAPES", "batch", "build_model", "network"]
+__all__ = ["BATCH", "LATENT_DIM", "NETWORKS_TIMED", "SHAPES", "batch", "build_model", "network"]
 
 SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 NETWORKS_TIMED: dict[str, dict[str, Any]] = {

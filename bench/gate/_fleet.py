@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.gate._revision import Trees
 from vae.errors import VaebenchError
 
-__all__ = ["ROLES", "Lacking", "Measured", "Plan", "Worker", "counted", "measure"]
+__all__ = ["ROLES", "Effort", "Lacking", "Measured", "Worker", "counted", "measure"]
 
 ROLES = ("head", "base", "control")
 STOP_SECONDS = 10
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Effort:
     """How much is measured.
 
     Attributes:
@@ -178,8 +178,8 @@ def counted(trees: Trees, roles: Sequence[str] = ROLES[:2], fault: str = "") -> 
         return dict(zip(roles, pool.map(count, workers), strict=True))
 
 
-def measure(trees: Trees, names: Sequence[str], plan: Plan, say: Say) -> Measured:
-    """Time benchmarks in `plan.rounds` sets of fresh processes.
+def measure(trees: Trees, names: Sequence[str], effort: Effort, say: Say) -> Measured:
+    """Time benchmarks in `effort.rounds` sets of fresh processes.
 
     Raises:
         VaebenchError: a process died.
@@ -187,20 +187,20 @@ def measure(trees: Trees, names: Sequence[str], plan: Plan, say: Say) -> Measure
     measured = Measured(peaks={role: [] for role in ROLES})
     calls: dict[str, int] = {}
     rounds: dict[str, list[NDArray[np.float64]]] = {}
-    for number in range(plan.rounds):
-        say(f"round {number + 1} of {plan.rounds}: processes start and warm up")
-        with _crew(trees, ROLES, plan.threads) as workers:
+    for number in range(effort.rounds):
+        say(f"round {number + 1} of {effort.rounds}: processes start and warm up")
+        with _crew(trees, ROLES, effort.threads) as workers:
             left = [name for name in names if name not in measured.lacking]
             _prepare(workers, left, measured)
             left = [name for name in left if name not in measured.lacking]
-            say(f"round {number + 1} of {plan.rounds}: {len(left)} benchmarks, {plan.blocks} blocks each")
+            say(f"round {number + 1} of {effort.rounds}: {len(left)} benchmarks, {effort.blocks} blocks each")
             for name in left:
                 if name not in calls:
-                    calls[name] = workers[1].ask("calibrate", name=name, seconds=plan.seconds)
-            blocks = {name: np.empty((plan.blocks, len(plan.order(name)))) for name in left}
-            for block in range(plan.blocks):  # all benchmarks, then again: a disturbance hits one block of each
+                    calls[name] = workers[1].ask("calibrate", name=name, seconds=effort.seconds)
+            blocks = {name: np.empty((effort.blocks, len(effort.order(name)))) for name in left}
+            for block in range(effort.blocks):  # all benchmarks, then again: a disturbance hits one block of each
                 for name in left:
-                    blocks[name][block] = _block(workers, name, calls[name], plan, turn=number + block)
+                    blocks[name][block] = _block(workers, name, calls[name], effort, turn=number + block)
             for name, times in blocks.items():
                 rounds.setdefault(name, []).append(times)
             for worker in workers:
@@ -218,17 +218,17 @@ def _prepare(workers: Sequence[Worker], names: Sequence[str], measured: Measured
                 measured.lacking.setdefault(name, Lacking(worker.role, reason))
 
 
-def _block(workers: Sequence[Worker], name: str, calls: int, plan: Plan, *, turn: int) -> NDArray[np.float64]:
+def _block(workers: Sequence[Worker], name: str, calls: int, effort: Effort, *, turn: int) -> NDArray[np.float64]:
     """Time every process twice, in mirrored order, so that a drift cancels; the one that begins changes by turns.
 
     Returns the geometric means of the two, (roles,).
     """
-    order = np.roll(plan.order(name), turn)
+    order = np.roll(effort.order(name), turn)
     logs = np.zeros((2, len(order)))
     for half, roles in enumerate((order, order[::-1])):
         for role in roles:
             slowed = role == len(ROLES)
-            options = {"slow": plan.slow[name]} if slowed else {}
+            options = {"slow": effort.slow[name]} if slowed else {}
             worker = workers[0 if slowed else role]
             logs[half, role] = np.log(worker.ask("time", name=name, calls=calls, **options))
     return np.asarray(np.exp(logs.mean(axis=0)))

@@ -49,7 +49,7 @@ class Trees:
     caches: Path
 
 
-def git(root: Path, *arguments: str) -> str:
+def _git(root: Path, *arguments: str) -> str:
     """Return what git prints.
 
     Raises:
@@ -76,9 +76,9 @@ def resolve(root: Path, name: str) -> Revision:
         VaebenchError: there is none, or this is no clone.
     """
     try:
-        found = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except VaebenchError:
-        git(root, "rev-parse", "--git-dir")  # says so where this is no clone
+        _git(root, "rev-parse", "--git-dir")  # says so where this is no clone
         raise VaebenchError(
             f"--base: got '{name}', which names no commit here. Expected a branch, a tag or a hash such as HEAD~1; "
             "a shallow clone gets older ones by `git fetch --unshallow`",
@@ -88,7 +88,7 @@ def resolve(root: Path, name: str) -> Revision:
 
 def working(root: Path) -> Revision:
     """Return the working tree's state."""
-    return Revision(resolve(root, "HEAD").commit, dirty=bool(git(root, "status", "--porcelain").strip()))
+    return Revision(resolve(root, "HEAD").commit, dirty=bool(_git(root, "status", "--porcelain").strip()))
 
 
 @contextmanager
@@ -106,19 +106,19 @@ def side_by_side(root: Path, base: Revision, *, same: bool = False) -> Iterator[
     folder = Path(tempfile.mkdtemp(prefix="vaebench-regress-"))
     trees = Trees(folder / "head", folder / "base", folder / "code", folder / "caches")
     try:
-        git(root, "worktree", "add", "--detach", "--quiet", str(trees.base), base.commit)
+        _git(root, "worktree", "add", "--detach", "--quiet", str(trees.base), base.commit)
         source = trees.base if same else root
         _copy(source, trees.head)
         _copy(root, trees.code, "bench")
         yield trees
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        git(root, "worktree", "prune")
+        _git(root, "worktree", "prune")
 
 
 def _copy(source: Path, to: Path, part: str = ".") -> None:
     """Copy what git knows, or would know, of a part of the working tree."""
-    for name in git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", part).split("\0"):
+    for name in _git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", part).split("\0"):
         file = source / name
         if name and file.is_file():  # not one that is deleted and not yet committed
             (to / name).parent.mkdir(parents=True, exist_ok=True)

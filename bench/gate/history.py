@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from ablations.report.drawn import Drawn as Drawing
-from ablations.report.report import templates
+from ablations.report.page import templates
 from ablations.report.style import GREY, PALETTE, new_figure, styled
 from bench._table import percent, seconds
 from bench.gate.saved import GATE, HISTORY, SAVED, gate_runs, saved_runs

@@ -19,7 +19,7 @@ from bench._table import show, terminal
 from bench.cases import CASES
 from bench.gate import saved as _saved
 from bench.gate import verdict
-from bench.gate._fleet import Measured, Plan, counted, measure
+from bench.gate._fleet import Effort, Measured, counted, measure
 from bench.gate._revision import ROOT, Revision, Trees, resolve, side_by_side, working
 from bench.gate.limits import Limits, chosen, describe
 from vae.errors import VaebenchError
@@ -61,7 +61,7 @@ class Report:
 
 
 def regress(  # noqa: PLR0913 - the two sides, what, how much, what counts, to whom it is told
-    root: Path, base: Revision, names: Sequence[str], plan: Plan, limits: Limits, say: Say, *, count: bool = True
+    root: Path, base: Revision, names: Sequence[str], effort: Effort, limits: Limits, say: Say, *, count: bool = True
 ) -> Report:
     """Compare the working tree under `root` with the commit `base`.
 
@@ -69,7 +69,7 @@ def regress(  # noqa: PLR0913 - the two sides, what, how much, what counts, to w
         root: a clone.
         base: the commit.
         names: benchmarks, of the working tree.
-        plan: how much is measured.
+        effort: how much is measured.
         limits: what counts.
         say: is told what goes on.
         count: whether the exact counters are compared as well, which takes half a minute.
@@ -80,13 +80,13 @@ def regress(  # noqa: PLR0913 - the two sides, what, how much, what counts, to w
     head = working(root)
     with side_by_side(root, base) as trees:
         say(f"base {base}, head {head}")
-        report = Report(str(head), str(base), describe(trees, plan.threads))
+        report = Report(str(head), str(base), describe(trees, effort.threads))
         if count:
             say("counters: parameters, FLOPs, traces, graph operations, checkpoint bytes")
             _compare_counters(report, counted(trees))
-        first = measure(trees, names, plan, say)
+        first = measure(trees, names, effort, say)
         changes = {name: verdict.compare(times) for name, times in first.times.items()}
-        again = confirmed(trees, changes, plan, limits, say)
+        again = confirmed(trees, changes, effort, limits, say)
     for name, lacking in first.lacking.items():
         report.rows[name] = {"verdict": "broken" if lacking.role == "head" else "new", "reason": lacking.reason}
     for name, change in changes.items():
@@ -97,14 +97,14 @@ def regress(  # noqa: PLR0913 - the two sides, what, how much, what counts, to w
 
 
 def confirmed(
-    trees: Trees, changes: Mapping[str, verdict.Change], plan: Plan, limits: Limits, say: Say
+    trees: Trees, changes: Mapping[str, verdict.Change], effort: Effort, limits: Limits, say: Say
 ) -> dict[str, verdict.Change]:
     """Measure again, in fresh processes, the benchmarks that look changed."""
     names = [name for name, change in changes.items() if verdict.suspicious(change, limits.threshold)]
     if not names:
         return {}
     say(f"confirming in fresh processes: {', '.join(names)}")
-    second = measure(trees, names, replace(plan, rounds=limits.confirm), say)
+    second = measure(trees, names, replace(effort, rounds=limits.confirm), say)
     level = verdict.confirming_level(len(changes))
     return {
         name: verdict.compare(times, confidence=level, earlier=changes[name]) for name, times in second.times.items()
@@ -155,10 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench.gate.regress", description="Is the working tree slower than a commit?")
     parser.add_argument("--base", metavar="REV", help="the commit to compare with: a branch, a tag, a hash, HEAD~1")
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="a benchmark, or a pattern; repeat")
-    parser.add_argument("--rounds", type=int, default=Plan.rounds, help="fresh processes a side (default: %(default)s)")
-    parser.add_argument("--blocks", type=int, default=Plan.blocks, help="blocks in a round (default: %(default)s)")
     parser.add_argument(
-        "--milliseconds", type=float, default=1000 * Plan.seconds, help="of a timing (default: %(default)s)"
+        "--rounds", type=int, default=Effort.rounds, help="fresh processes a side (default: %(default)s)"
+    )
+    parser.add_argument("--blocks", type=int, default=Effort.blocks, help="blocks in a round (default: %(default)s)")
+    parser.add_argument(
+        "--milliseconds", type=float, default=1000 * Effort.seconds, help="of a timing (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, default=1, help="threads of each process (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=3, metavar="PERCENT", help="ignore less (default: 3)")
@@ -170,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
+def _effort(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Effort:
     """Return what the options ask for, or refuse them."""
     if options.base is None:
         parser.error("--base REV is missing: the commit to compare with, such as main or HEAD~1")
@@ -178,7 +180,7 @@ def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Plan:
         parser.error("--rounds, --blocks, --threads: expected at least 2 rounds, 10 blocks in total, and 1 thread")
     if options.milliseconds <= 0 or options.threshold < 0:
         parser.error("--milliseconds, --threshold: expected a positive number")
-    return Plan(options.rounds, options.blocks, options.milliseconds / 1000, options.threads)
+    return Effort(options.rounds, options.blocks, options.milliseconds / 1000, options.threads)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -199,10 +201,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         console.print(f"[dim]{escape(text)}[/]")
 
-    plan, limits = _plan(parser, options), Limits(threshold=options.threshold / 100)
+    effort, limits = _effort(parser, options), Limits(threshold=options.threshold / 100)
     try:
         names, base = chosen(options.only), resolve(ROOT, options.base)
-        report = regress(ROOT, base, names, plan, limits, say, count=not options.no_counters)
+        report = regress(ROOT, base, names, effort, limits, say, count=not options.no_counters)
     except VaebenchError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]regress:[/] {escape(str(error))}")
         return REFUSED

@@ -21,7 +21,7 @@ from scipy import stats
 from bench._table import percent, terminal
 from bench.gate import saved as _saved
 from bench.gate import verdict
-from bench.gate._fleet import ROLES, Measured, Plan, counted, measure
+from bench.gate._fleet import ROLES, Effort, Measured, counted, measure
 from bench.gate._revision import ROOT, Trees, resolve, side_by_side
 from bench.gate.counters import PLANTS
 from bench.gate.limits import Limits, chosen, describe
@@ -87,28 +87,28 @@ def _share(count: int, total: int) -> str:
     return f"{count} of {total} ({count / total:.1%}; {interval.low:.1%} to {interval.high:.1%})"
 
 
-def once(trees: Trees, names: Sequence[str], slowed: Sequence[str], plan: Plan, say: Say) -> list[dict[str, Any]]:
+def once(trees: Trees, names: Sequence[str], slowed: Sequence[str], effort: Effort, say: Say) -> list[dict[str, Any]]:
     """Run the gate once on two equal trees, and return a row a comparison.
 
     Args:
         trees: the same code on both sides.
         names: the benchmarks.
         slowed: those of them that are also judged with a planted slowdown.
-        plan: how much is measured.
+        effort: how much is measured.
         say: is told what goes on.
 
     Raises:
         VaebenchError: a process died, or a benchmark does not work.
     """
     limits = Limits()
-    first = _working(measure(trees, names, replace(plan, slow=dict.fromkeys(slowed, SLOW)), say))
+    first = _working(measure(trees, names, replace(effort, slow=dict.fromkeys(slowed, SLOW)), say))
     changes = _changes(first.times)
     suspects = sorted({name for (name, _), one in changes.items() if verdict.suspicious(one, limits.threshold)})
     again: dict[tuple[str, bool], verdict.Change] = {}
     if suspects:
         say(f"confirming {len(suspects)} benchmarks in fresh processes")
         twice = {name: SLOW for name in suspects if name in slowed}
-        second = _working(measure(trees, suspects, replace(plan, rounds=limits.confirm, slow=twice), say))
+        second = _working(measure(trees, suspects, replace(effort, rounds=limits.confirm, slow=twice), say))
         level = verdict.confirming_level(len(names))
         again = _changes(second.times, confidence=level, earlier=changes)
     rows = []
@@ -155,7 +155,7 @@ def _detail(name: str, judged: verdict.Judged, *, planted: bool) -> dict[str, An
     return {"name": name, "planted": planted, "verdict": judged.outcome, **ratios, "round_sd": spread}
 
 
-def validate(trees: Trees, names: Sequence[str], runs: int, plan: Plan, say: Say) -> Tally:
+def validate(trees: Trees, names: Sequence[str], runs: int, effort: Effort, say: Say) -> Tally:
     """Run the gate `runs` times on two equal trees, and look for planted faults in the counters.
 
     Raises:
@@ -169,7 +169,7 @@ def validate(trees: Trees, names: Sequence[str], runs: int, plan: Plan, say: Say
         tally.faults[fault] = any(row[-1] == "regressed" for row in verdict.exact(found, sound))
     for run in range(runs):
         began = time.monotonic()
-        rows = once(trees, names, slowed, plan, say)
+        rows = once(trees, names, slowed, effort, say)
         tally.details += rows
         tally.plain += [row["verdict"] for row in rows if not row["planted"]]
         tally.planted += [row["verdict"] for row in rows if row["planted"]]
@@ -189,10 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--runs", type=int, default=4, help="runs of the gate (default: 4: 120 comparisons, 40 slowed steps)"
     )
-    parser.add_argument("--rounds", type=int, default=Plan.rounds, help="as of the gate (default: %(default)s)")
-    parser.add_argument("--blocks", type=int, default=Plan.blocks, help="as of the gate (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="as of the gate (default: %(default)s)")
+    parser.add_argument("--blocks", type=int, default=Effort.blocks, help="as of the gate (default: %(default)s)")
     parser.add_argument(
-        "--milliseconds", type=float, default=1000 * Plan.seconds, help="of a timing (default: %(default)g)"
+        "--milliseconds", type=float, default=1000 * Effort.seconds, help="of a timing (default: %(default)g)"
     )
     parser.add_argument("--base", metavar="REV", default="HEAD", help="the commit (default: HEAD)")
     parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="benchmarks, such as 'step-*'")
@@ -202,13 +202,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         console.print(f"[dim]{escape(text)}[/]")
 
-    plan = Plan(options.rounds, options.blocks, options.milliseconds / 1000)
+    effort = Effort(options.rounds, options.blocks, options.milliseconds / 1000)
     try:
         names = chosen(options.only) if options.only else [name for name in chosen(["*"]) if name not in LEFT_OUT]
         commit = resolve(ROOT, options.base)
         with side_by_side(ROOT, commit, same=True) as trees:
-            machine = describe(trees, plan.threads)
-            tally = validate(trees, names, options.runs, plan, say)
+            machine = describe(trees, effort.threads)
+            tally = validate(trees, names, options.runs, effort, say)
     except VaebenchError as error:
         console.print(f"[bold red]validate:[/] {escape(str(error))}")
         return 2

@@ -21,6 +21,7 @@ from ablations.statistics.variance import variance_shares
 
 __all__ = [
     "DISTRIBUTIONS",
+    "Distribution",
     "bootstrap_coverage",
     "false_claims",
     "false_sources",

@@ -23,11 +23,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import psutil
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 from ablations.records.store import Store
 from ablations.runner.executors._worker import warm
 from ablations.runner.job import Event, Job
 from ablations.runner.trial import perform
+from ablations.runner.watchers import Watcher
 from vae.environment import describe
 
 Result = TypeVar("Result")
@@ -173,23 +174,21 @@ def measure_added(executor: str, trials: int) -> Added:
     return Added(ends[0][0] - began, each, driver, statistics.mean(files))
 
 
+class _Clock(Watcher):
+    """Notes when trials end."""
+
+    def __init__(self, ends: list[tuple[float, float]]) -> None:
+        self._ends = ends
+
+    def on_event(self, event: Event) -> None:
+        if event.kind == "finished":
+            self._ends.append((time.monotonic(), time.process_time()))
+
+
 def _run(study: Study, folder: str, executor: str, workers: int, ends: list[tuple[float, float]]) -> Any:
     """Run a study; `ends` gains the time and this process' processor time at each trial's end."""
-
-    def on_event(event: Event) -> None:
-        if event.kind == "finished":
-            ends.append((time.monotonic(), time.process_time()))
-
-    outcome = run(
-        study,
-        folder,
-        executor=executor,
-        workers=workers,
-        threads=1,
-        memory=1e9,
-        address="local",
-        on_event=on_event,
-    )
+    crew = Crew(executor=executor, workers=workers, threads=1, memory=1e9, address="local")
+    outcome = run(study, folder, crew=crew, watch=_Clock(ends))
     if outcome.failed:
         raise RuntimeError(f"{executor}: {outcome.failed[0].trial} {outcome.failed[0].reason}")
     return outcome

@@ -17,7 +17,8 @@ from typing import Any
 from scipy import stats
 
 from ablations.analysis.grid import Grid, best
-from ablations.runner.collect import Outcome
+from ablations.runner.collect import Collected
+from ablations.runner.crew import Crew
 from ablations.runner.run import run
 from ablations.search.found import Search, read_search
 from ablations.search.tune import tune
@@ -50,7 +51,7 @@ class Halved:
         loss: the error of the one found over the lowest, less 1.
     """
 
-    def __init__(self, whole: Outcome, halved: Outcome) -> None:
+    def __init__(self, whole: Collected, halved: Collected) -> None:
         """Compare the two."""
         grids = [Grid.of(outcome.records) for outcome in (whole, halved)]
         winner, found = (best(grid.configurations, "sse") for grid in grids)
@@ -61,12 +62,12 @@ class Halved:
         self.share = _epochs(halved) / _epochs(whole)
 
 
-def _epochs(outcome: Outcome) -> int:
+def _epochs(outcome: Collected) -> int:
     """Return the epochs that an outcome's trials were trained, by their curves."""
     return sum(len(outcome.store.history(record)) for record in outcome.records)
 
 
-def settings(dataset: str, images: int) -> dict[str, Any]:
+def _settings(dataset: str, images: int) -> dict[str, Any]:
     """Return what all trials have in common."""
     return {
         "dataset": dataset,
@@ -80,7 +81,7 @@ def settings(dataset: str, images: int) -> dict[str, Any]:
 
 
 def compare_tuners(
-    fixed: dict[str, Any], folder: Path, *, budget: int, seeds: int, search: Callable[..., Outcome] = tune
+    fixed: dict[str, Any], folder: Path, *, budget: int, seeds: int, search: Callable[..., Collected] = tune
 ) -> dict[str, list[float]]:
     """Return tuner -> the lowest error found within the budget, a seed of the search each.
 
@@ -98,7 +99,7 @@ def compare_tuners(
             trials = budget // (EPOCHS if tuner != "hyperband" else 3) + 1
             spec = {"tuner": tuner, "trials": trials, "seed": seed, "objective": "sse", "parallel": 2}
             study = Study.from_dict({"name": f"{tuner}-{seed}", "fixed": fixed, "axes": SPACE, "tune": spec})
-            made = read_search(study, search(study, folder, executor="inline").store)
+            made = read_search(study, search(study, folder, crew=Crew(executor="inline")).store)
             if made is not None:
                 found[tuner].append(best_within(made, budget))
     return found
@@ -116,14 +117,14 @@ def best_within(search: Search, budget: int) -> float:
     return lowest
 
 
-def compare_grids(fixed: dict[str, Any], folder: Path, *, train: Callable[..., Outcome] = run) -> dict[str, Halved]:
+def compare_grids(fixed: dict[str, Any], folder: Path, *, train: Callable[..., Collected] = run) -> dict[str, Halved]:
     """Train a grid whole and with each kind of rungs, and return them by `STOPS`."""
     table = {"fixed": fixed, "axes": GRID}
-    whole = train(Study.from_dict({"name": "whole", **table}), folder, executor="inline")
+    whole = train(Study.from_dict({"name": "whole", **table}), folder, crew=Crew(executor="inline"))
     found = {}
     for number, (name, stop) in enumerate(STOPS.items()):
         study = Study.from_dict({"name": f"halved-{number}", **table, "stop": stop})
-        found[name] = Halved(whole, train(study, folder, executor="inline"))
+        found[name] = Halved(whole, train(study, folder, crew=Crew(executor="inline")))
     return found
 
 
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5, help="searches of each tuner (default: 5)")
     parser.add_argument("--output", type=Path, help="default: results/reference/search-DATASET.md")
     options = parser.parse_args(arguments)
-    fixed = settings(options.dataset, options.images)
+    fixed = _settings(options.dataset, options.images)
     with tempfile.TemporaryDirectory() as folder:
         found = compare_tuners(fixed, Path(folder), budget=options.budget, seeds=options.seeds)
         halved = compare_grids(fixed, Path(folder))

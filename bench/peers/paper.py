@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.peers._contract import Notebook, Task
 from bench.peers._keras_clock import Clock
 
-__all__ = ["PaperVAE", "build_decoder", "build_encoder", "main"]
+__all__ = ["PaperVAE", "Sampling", "build_decoder", "build_encoder", "main"]
 
 ENCODER_FILTERS = (32, 64, 128, 256)
 DECODER_FILTERS = (256, 128, 64, 32)

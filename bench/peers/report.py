@@ -13,7 +13,7 @@ from ablations.report.style import MARKERS, log_scale, new_figure, palette, styl
 from bench.measure import peak as peaks
 from bench.peers._runs import CONTESTANTS, Run
 
-__all__ = ["AIMS", "levels", "plot", "ratios", "rows", "seconds_to_level", "settled", "write"]
+__all__ = ["AIMS", "aims", "as_markdown", "levels", "plot", "ratios", "rows", "seconds_to_level", "settled", "write"]
 
 Levels = Mapping[int, float]
 

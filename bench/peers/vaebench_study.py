@@ -54,7 +54,7 @@ def write_study(task: Task, data: DataSpec, decoder: Decoder, precision: Precisi
 def command(task: Task) -> list[str]:
     """Return what a user would type: `vaebench run STUDY`, with the HTML report."""
     study, results = str(task.out / "study.toml"), str(task.out / "results")
-    return [sys.executable, "-m", "ablations", "run", study, "--results", results, "--no-pdf"]
+    return [sys.executable, "-m", "vaebench", "run", study, "--results", results, "--no-pdf"]
 
 
 def metrics_at(task: Task) -> float:

@@ -104,10 +104,10 @@ class Echo(Executor):
 
 
 @pytest.fixture
-def echo(monkeypatch: pytest.MonkeyPatch) -> type[Echo]:
-    monkeypatch.setitem(EXECUTORS._entries, "echo", Echo)  # type: ignore[attr-defined]
+def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Echo]]:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # no power is cut here, and there are many small files
     monkeypatch.setattr(Echo, "performed", [])
     monkeypatch.setattr(Echo, "broken", staticmethod(lambda _: False), raising=False)
     monkeypatch.setattr(Echo, "blow", staticmethod(lambda _: None), raising=False)
-    return Echo
+    with EXECUTORS.temporarily("echo", Echo):
+        yield Echo

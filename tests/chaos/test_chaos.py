@@ -42,7 +42,7 @@ def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
-        "ablations",
+        "vaebench",
         "run",
         str(file),
         "--results",

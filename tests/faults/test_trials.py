@@ -10,7 +10,8 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from catalogue import Told, begin, command, kept, settle, write_study
 from ablations.records.lease import hold
 from ablations.records.store import Store
 from vae import training
+from vae.networks import NETWORKS
 
 ROOT = Path(__file__).parents[2]
 Fault = Callable[[Told, str, str], None]
@@ -164,6 +166,37 @@ def test_the_trial_of_a_worker_that_dies_is_tried_again(
     *_, first, second = store.ledger.attempts()
     assert (first.status, second.status, second.number) == ("crashed", "done", 2)
     fault(told, told.line(f"[1/1] {first.trial} crashed"), f"{kept(store)}; it was tried again")
+
+
+@pytest.mark.fault("trials", "a worker process can't start (here a package on PYTHONPATH is broken)")
+def test_workers_that_can_not_start(
+    finished: Path, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = begin(finished, "latent_dim = [2, 3, 4]")
+    before = store.ledger.attempts()
+    (tmp_path / "psutil.py").write_text('raise ImportError("half an installation")\n')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    told = command("run", "mine.toml", "--workers", "2", "--retries", "5", inline=False)
+    assert store.ledger.attempts() == before
+    assert told.errors.rstrip().endswith("ImportError: half an installation")
+    fault(told, told.line(), f"{kept(store)}; no trial was begun, the last lines of the worker follow")
+
+
+@pytest.mark.fault("trials", "a worker process can't read its trial (here a network that only the runner knows)")
+def test_a_trial_that_only_the_runner_can_read(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(NETWORKS["dense_vae"]):  # type: ignore[misc]
+        name: Literal["mine"] = "mine"
+
+    Mine.__module__, Mine.__qualname__ = "only_here", "Mine"
+    module = ModuleType("only_here")
+    module.Mine = Mine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    more = '[[override]]\nwhen = { latent_dim = 3 }\nset = { model = "mine", hidden_units = [8] }'
+    store = begin(finished, "latent_dim = [2, 3, 4]", more)
+    with NETWORKS.temporarily("mine", Mine):
+        told = command("run", "mine.toml", "--workers", "1", inline=False)
+    assert [one.status for one in store.ledger.attempts()] == ["done", "failed", "done"]
+    fault(told, told.line("failed "), f"{kept(store)}; the other trials are trained, in the same worker")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from ablations.records.files import csv_text
 from ablations.records.record import Record
 from ablations.records.tables import summary, table
 from ablations.report import latex, report
-from ablations.report.figures import Drawn, LeftOut, Loaders
+from ablations.report.figures import Drawn, LeftOut
+from ablations.report.loaders import Loaders
 from ablations.study.study import Study
 from ablations.study.trial import Trial, slug
 from ablations.text.characters import visible
@@ -395,10 +396,10 @@ def portable(name: str) -> bool:
 
 
 def folder(name: str) -> str:
-    return Study(name=name, axes={"seed": (0,)}).folder_name
+    return Study.from_dict({"name": name}).folder_name
 
 
-names = nasty.filter(lambda text: not re.search("[\ud800-\udfff]", text)) | st.sampled_from(
+names = nasty.filter(lambda text: text and not re.search("[\ud800-\udfff]", text)) | st.sampled_from(
     [*sorted(DEVICES), "Con.x", "a", "A", "a.", "a-", ".a", "a-12345678", "study", "x" * 80, "x" * 81, "X" * 80]
 )
 

@@ -15,7 +15,7 @@ from nasty import nasty
 
 from ablations.cli import main
 from ablations.study.file import MOST_ROWS, builtin_studies
-from ablations.study.settings import known_settings
+from ablations.study.settings import Settings
 from ablations.study.study import Study
 from vae.datasets import load
 from vae.errors import DataError, SpecError, VaebenchError
@@ -49,7 +49,7 @@ leaves = (
     | st.times()
     | st.datetimes(min_value=dt.datetime(1000, 1, 1), timezones=st.just(dt.UTC) | st.none())  # noqa: DTZ001
 )
-keys = st.sampled_from(sorted(known_settings())) | st.sampled_from(
+keys = st.sampled_from(sorted(Settings(RunSpec).places)) | st.sampled_from(
     ["data", "model", "loss", "kl", "when", "set", "min"]
 )
 values = st.recursive(

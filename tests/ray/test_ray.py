@@ -23,21 +23,22 @@ from typing import Any
 import psutil
 import pytest
 from comparison import differences
+from watching import Notes
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 from ablations.cli import main
 from ablations.records.store import Store
 from ablations.runner.executors import ray as driver
 from ablations.runner.executors._base import live
 from ablations.runner.executors._cluster import explain, needs, room
 from ablations.runner.executors._remote import Mailbox, Message
-from ablations.runner.job import Event, Job, Resources
+from ablations.runner.job import Event, Job
 from ablations.runner.trial import perform
 from ablations.search.found import read_search
 from ablations.search.tune import tune
 from vae.checkpoint import fetch, place
 from vae.datasets import load
-from vae.errors import SpecError, VaebenchError
+from vae.errors import VaebenchError
 
 # Ray hands these files to its server and leaves them open.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*ray_client_server:ResourceWarning")
@@ -93,7 +94,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def start(file: Path, results: Path, address: str, log: Path) -> subprocess.Popen[bytes]:
     options = ["--executor", "ray", "--address", address, "--memory", "1", "--retries", "3", "--no-pdf"]
-    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(results), *options]
+    command = [sys.executable, "-m", "vaebench", "run", str(file), "--results", str(results), *options]
     with log.open("ab") as output:
         return subprocess.Popen(
             command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=output, stderr=subprocess.STDOUT
@@ -133,7 +134,7 @@ def test_a_node_a_worker_and_the_runner_die_and_leave_no_trace(tmp_path: Path, s
     calm = Store(tmp_path / "calm" / "far")
     names = [trial.name for trial in Study.load(study).trials()]
     assert len(names) == TRIALS
-    run(Study.load(study), tmp_path / "calm", executor="inline", threads=1)
+    run(Study.load(study), tmp_path / "calm", crew=Crew(executor="inline", threads=1))
 
     log, wild = tmp_path / "log", Store(tmp_path / "hidden" / "far")
     seen: set[Path] = set()
@@ -190,25 +191,24 @@ def test_a_trial_that_takes_too_long_is_stopped_on_its_node(
 ) -> None:
     table = Study.load(study)
     one = replace(table, axes={"learning_rate": [1e-3], "seed": [0]}, fixed=table.fixed | {"train.epochs": 100_000})
-    events: list[Event] = []
     # However slow the machine, the time is up only once an epoch and a checkpoint have come from the node.
     clock, leap = time.monotonic, [0.0]
     monkeypatch.setattr(driver, "time", SimpleNamespace(monotonic=lambda: clock() + leap[0]))
 
-    def on_event(event: Event) -> None:
-        events.append(event)
+    def react(event: Event) -> None:
         if event.kind == "epoch" and fetch(Store(tmp_path / "slow" / one.folder_name).workspace(event.trial)):
             leap[0] = LONG
 
-    settings: dict[str, Any] = {"executor": "ray", "address": cluster.address, "memory": 1e9, "retries": 0}
-    outcome = run(one, tmp_path / "slow", timeout=LONG, on_event=on_event, **settings)
+    notes = Notes(react)
+    crew = Crew(executor="ray", address=cluster.address, memory=1e9, timeout=LONG, retries=0)
+    outcome = run(one, tmp_path / "slow", crew=crew, watch=notes)
     assert [(record.status, record.reason) for record in outcome.failed] == [
         ("timeout", f"stopped after {LONG:g} s, the limit that --timeout sets")
     ]
-    kinds = [event.kind for event in events]
+    kinds = [event.kind for event in notes.events]
     assert kinds[0] == "started"
     assert "epoch" in kinds  # live, from another process
-    assert fetch(outcome.store.workspace(events[0].trial)) is not None  # the next run goes on from there
+    assert fetch(outcome.store.workspace(notes.events[0].trial)) is not None  # the next run goes on from there
     wait_until_idle()
 
 
@@ -230,16 +230,11 @@ def test_ctrl_c_stops_the_tasks_on_all_nodes_and_keeps_their_way_so_far(
 def test_trials_pause_at_rungs_and_go_on_on_any_node(tmp_path: Path, study: Path, cluster: Any) -> None:
     table = tomllib.loads(study.read_text())
     table |= {"fixed": table["fixed"] | {"epochs": 30}, "stop": {"rungs": [10, 20], "keep": 0.5}}
-    calm = run(Study.from_dict(table), tmp_path / "calm", executor="inline", threads=1)
-    epochs: Counter[str] = Counter()
-    wild = run(
-        Study.from_dict(table),
-        tmp_path / "wild",
-        executor="ray",
-        address=cluster.address,
-        memory=1e9,
-        on_event=lambda event: epochs.update([event.trial] if event.kind == "epoch" else []),
-    )
+    calm = run(Study.from_dict(table), tmp_path / "calm", crew=Crew(executor="inline", threads=1))
+    notes = Notes()
+    crew = Crew(executor="ray", address=cluster.address, memory=1e9)
+    wild = run(Study.from_dict(table), tmp_path / "wild", crew=crew, watch=notes)
+    epochs = Counter(event.trial for event in notes.events if event.kind == "epoch")
     statuses = {record.trial: record.status for record in wild.records}
     assert statuses == {record.trial: record.status for record in calm.records}
     assert Counter(statuses.values()) == {"done": TRIALS // 2, "pruned": TRIALS // 2}
@@ -257,8 +252,8 @@ def test_hyperband_goes_on_from_shorter_trainings_on_any_node(tmp_path: Path, st
         "tune": {"tuner": "hyperband", "trials": 5, "parallel": 2},
     }
     of = Study.from_dict(table)
-    calm = tune(of, tmp_path / "calm", executor="inline", threads=1)
-    wild = tune(of, tmp_path / "wild", executor="ray", address=cluster.address, memory=1e9)
+    calm = tune(of, tmp_path / "calm", crew=Crew(executor="inline", threads=1))
+    wild = tune(of, tmp_path / "wild", crew=Crew(executor="ray", address=cluster.address, memory=1e9))
     searches = [read_search(of, outcome.store) for outcome in (calm, wild)]
     assert [entry.result for entry in searches[0].entries] == [entry.result for entry in searches[1].entries]
     assert [found for name in wild.store.names() for found in differences(calm.store, wild.store, name)] == []
@@ -269,7 +264,7 @@ def test_hyperband_goes_on_from_shorter_trainings_on_any_node(tmp_path: Path, st
 
 def test_a_runner_outside_of_the_cluster_reaches_it_as_a_client(tmp_path: Path, study: Path, cluster: Any) -> None:
     study.write_text(STUDY.format(seeds=[0]).replace("epochs = 40", "epochs = 4") + "[stop]\nrungs = [2]\nkeep = 0.5\n")
-    calm = run(Study.load(study), tmp_path / "calm", executor="inline", threads=1)
+    calm = run(Study.load(study), tmp_path / "calm", crew=Crew(executor="inline", threads=1))
     log, wild = tmp_path / "log", Store(tmp_path / "wild" / "far")
     assert start(study, tmp_path / "wild", cluster.client, log).wait(LONG) == 0, log.read_text()[-3000:]
     (done,) = [record.trial for record in calm.records if record.status == "done"]
@@ -283,11 +278,11 @@ def test_a_token_that_may_be_missing_is_named(tmp_path: Path, monkeypatch: pytes
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(VaebenchError, match="set RAY_AUTH_TOKEN to what `ray get-auth-token` says"):
-        run(Study.load(study), tmp_path / "r", executor="ray", address="ray://127.0.0.1:1", retries=0)
+        run(Study.load(study), tmp_path / "r", crew=Crew(executor="ray", address="ray://127.0.0.1:1", retries=0))
     assert "RAY_AUTH_MODE" not in os.environ
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
     with pytest.raises(VaebenchError, match=r"for this machine alone$"):
-        run(Study.load(study), tmp_path / "r", executor="ray", address="ray://127.0.0.1:1", retries=0)
+        run(Study.load(study), tmp_path / "r", crew=Crew(executor="ray", address="ray://127.0.0.1:1", retries=0))
     assert os.environ["RAY_AUTH_MODE"] == "token"
 
 
@@ -314,7 +309,7 @@ def test_what_ray_says_becomes_our_status() -> None:
 def test_no_cluster_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Path) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(VaebenchError, match=r"no Ray cluster at '127\.0\.0\.1:1'.*ray start --head"):
-        run(Study.load(study), tmp_path / "r", executor="ray", address="127.0.0.1:1", retries=0)
+        run(Study.load(study), tmp_path / "r", crew=Crew(executor="ray", address="127.0.0.1:1", retries=0))
 
 
 def test_without_ray_the_extra_is_named_and_nothing_is_written(
@@ -394,10 +389,3 @@ def test_what_a_thread_tells_is_heard_in_beats_and_its_error_is_raised() -> None
     assert [item for items in heard for item in items] == [0, 1, 2, 3]
     assert heard[0] == [0, 1, 2]
     assert [] in heard  # a beat without news
-
-
-def test_a_share_of_a_gpu_is_a_share() -> None:
-    for share in (-0.1, 2.0, float("nan")):
-        with pytest.raises(SpecError, match="expected 0 to 1"):
-            Resources(gpus=share)
-    assert Resources(gpus=0.25).gpus == 0.25

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from vae.errors import SpecError
 from vae.networks import NETWORKS
 from vae.parts import Added, Part
+from vae.registry import Registry
 from vae.spec import DataSpec, RunSpec
 from vae.terms import TERMS
 
@@ -38,6 +39,15 @@ def parse(**settings: Any) -> RunSpec:
 )
 def test_a_bad_setting_is_one_clear_error(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
+        parse(**settings)
+
+
+@pytest.mark.parametrize("settings", [{"model": {}}, {"loss": []}])
+def test_an_error_that_lists_names_tells_of_files_that_could_not_be_imported(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Registry, "failures", lambda registry: f"\na {registry.kind} is broken")
+    with pytest.raises(SpecError, match=r"expected .*, .*\na (model|term) is broken$"):
         parse(**settings)
 
 

@@ -67,6 +67,29 @@ def test_gaussian_likelihood_is_scipys() -> None:
     np.testing.assert_allclose(values, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("weight", "kl_weight"), [(1.0, 5e-4), (2.0, 1e-2)])
+def test_a_weighted_squared_error_is_a_gaussian_likelihood_of_its_noise_variance(
+    weight: float, kl_weight: float
+) -> None:
+    image = RNG.random((4, 8, 8, 1))
+    one, other = image + 0.1, image + RNG.normal(size=image.shape) / 9
+    term = Reconstruction(weight=weight)
+    variance = term.noise_variance(kl_weight)
+    assert variance is not None
+    # Beside one nat of KL, the two reconstructions differ by as much as their log-likelihoods do.
+    losses, likelihoods = [], []
+    for reconstruction in (one, other):
+        value = numbers(term(outputs(image=image, reconstruction=reconstruction)))
+        losses.append(value * weight / kl_weight)
+        likelihoods.append(stats.norm.logpdf(image, reconstruction, np.sqrt(variance)).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(losses[0] - losses[1], likelihoods[1] - likelihoods[0], rtol=1e-4)
+
+
+def test_other_terms_are_no_likelihood_of_a_known_variance() -> None:
+    others = [Reconstruction(likelihood="bernoulli"), Reconstruction(likelihood="gaussian"), KL(), SSIM()]
+    assert [term.noise_variance(1e-3) for term in others] == [None] * 4
+
+
 def test_bernoulli_likelihood_is_the_cross_entropy() -> None:
     given = outputs()
     x, y = numbers(given.image), numbers(given.reconstruction)

@@ -36,7 +36,12 @@ _SPLIT = re.compile(
     rf"(?:{_FILLER}[\W_]*)*(?P<word>(?i:{'|'.join(sorted(_WORDS, key=len, reverse=True))}))"
     rf"(?:[\W_]*{_FILLER})*(?:[A-D]|[\W_]+[A-Da-d])?"
 )
-_MEANINGLESS = re.compile(rf"{_FILLER}(?:[\W_]*{_FILLER})*")
+_MEANINGLESS = re.compile(r"(?i:images?|imgs?|jpe?gs?|pngs?|data)(?:[\W_]*\d+)?")
+# A split's word inside of a longer name, such as `digits_Final_Training_Images`.
+_INSIDE = re.compile(r"(?<![a-z])(?:training|trainval|train|testing|test|validation|val)(?![a-z])")
+_MASKS = frozenset(
+    {"annotations", "ground_truth", "groundtruth", "gt", "labels", "masks", "segmentationclass", "trimaps"}
+)
 
 
 @dataclass(frozen=True)
@@ -151,9 +156,12 @@ def _split_at(where: Path, depth: int, sides: Mapping[Side | None, Mapping[str, 
     if left := [parts for side, paths in sides.items() if side not in {"train", held_out} for parts in paths.values()]:
         folders = ", ".join(sorted({f"{parts[depth]}/" for parts in left}))
         notices.append(f"images left out, neither trained on nor tested: {len(left):,} in {folders}")
+    above = [{parts[:depth] for parts in sides[side].values()} for side in ("train", held_out)]
+    # Where all of a side lies in one folder, the same or another as the other side, that is an archive's and no class.
+    top = depth if len(above[0]) == len(above[1]) == 1 else 0
     return _Split(
-        _without(depth, sides["train"]),
-        _without(depth, sides[held_out]),
+        _without(depth, top, sides["train"]),
+        _without(depth, top, sides[held_out]),
         (train, test),
         first_rule=(depth, train, test) == (0, *SPLITS),
         notices=tuple(notices),
@@ -175,12 +183,12 @@ def _folder(where: Path, depth: int, side: Side, sides: Mapping[Side | None, Map
     return "/".join((*(["*"] * depth), min(min(folders) for folders in found.values())))
 
 
-def _without(depth: int, paths: Mapping[str, Parts]) -> dict[str, Parts]:
-    """Leave out the split's own folder, and the same again where archives repeat it: `seg_train/seg_train/`."""
+def _without(depth: int, top: int, paths: Mapping[str, Parts]) -> dict[str, Parts]:
+    """Leave out the split's own folder at `depth`, the same again where archives repeat it, and what is above `top`."""
     shorter: dict[str, Parts] = {}
     for name, parts in paths.items():
         again = depth + 2 < len(parts) and _side(parts[depth + 1]) == _side(parts[depth])
-        shorter[name] = (*parts[:depth], *parts[depth + 1 + again :])
+        shorter[name] = (*parts[top:depth], *parts[depth + 1 + again :])
     return shorter
 
 
@@ -228,14 +236,34 @@ def _classes(where: Path, paths: Mapping[str, Parts]) -> tuple[tuple[str, ...], 
             f"such as train/ and test/; or, if it is a class, rename it, such as to 'class {splits[0]}'; or give it as "
             "data.path by itself",
         )
+    if sides := _sides_of_one(set(folders)):
+        raise DataError(
+            f"{where}: {sides[0]}/ and {sides[1]}/ are called like the two sides of a split, and would be two classes. "
+            "Put the images into train/ and test/, by class, or rename the folders",
+        )
     spellings: dict[str, set[str]] = {}
     for folder in set(folders):
         spellings.setdefault(unicodedata.normalize("NFC", folder), set()).add(folder)
     twice = {name: spelt for name, spelt in spellings.items() if len(spelt) > 1}
     joined = {folder: name for name, spelt in twice.items() for folder in spelt}
     folders = tuple(joined.get(folder, folder) for folder in folders)
-    notices = tuple(f"folders called {name}, spelt in two ways of Unicode, are one class" for name in sorted(twice))
-    return folders if len(set(folders)) > 1 else (), notices
+    notices = [f"folders called {name}, spelt in two ways of Unicode, are one class" for name in sorted(twice)]
+    if masks := sorted(folder for folder in set(folders) if folder.lower() in _MASKS):
+        notices.append(f"{masks[0]}/ is taken for a class like the others: move it elsewhere if it holds masks")
+    return folders if len(set(folders)) > 1 else (), tuple(notices)
+
+
+def _sides_of_one(folders: Iterable[str]) -> tuple[str, str] | None:
+    """Return two folders whose names differ in the word for their side of a split alone."""
+    found: dict[str, dict[Side, str]] = {}
+    for folder in sorted(folders):
+        spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", folder).lower()
+        if inside := _INSIDE.search(spaced):
+            sides = found.setdefault(_INSIDE.sub("", spaced), {})
+            sides[_WORDS[inside[0]]] = folder
+            if len(sides) > 1 and "train" in sides:
+                return sides.pop("train"), next(iter(sides.values()))
+    return None
 
 
 def _untrained(split: _Split, classes: Sequence[str]) -> list[str]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vae.registry import Registry
 
-__all__ = ["METRICS", "Array", "Metric", "Outcome", "metric"]
+__all__ = ["METRICS", "Array", "Column", "Metric", "Outcome", "metric"]
 
 Array = NDArray[np.floating]
 Direction = Literal["lower", "higher", "neither"]
@@ -50,27 +50,46 @@ class Metric:
     Attributes:
         name: the column in the table.
         label: as figures and reports print it.
+        compute: per-image values (n,), one number, or None where it does not apply.
+        short: the label within a sentence; "" for the label itself.
         unit: "" where there is none.
         better: which way is an improvement.
-        compute: per-image values (n,), one number, or None where it does not apply.
+        digits: significant digits in print; 0 prints whole numbers.
+        fixed: computed from settings or data alone, so that seeds do not move it.
+        order: the column's place in a table, the lowest first; None puts it after all others, by alphabet.
     """
 
     name: str
     label: str
+    compute: Callable[[Outcome], Array | float | None]
+    short: str = ""
+    unit: str = ""
+    better: Direction = "neither"
+    digits: int = 4
+    fixed: bool = False
+    order: int | None = None
+
+
+class Column(TypedDict, total=False):
+    """What a metric says of its column besides name and label; see `Metric`."""
+
+    short: str
     unit: str
     better: Direction
-    compute: Callable[[Outcome], Array | float | None]
+    digits: int
+    fixed: bool
+    order: int
 
 
 METRICS: Registry[Metric] = Registry("metric", "vae.metrics")
 
 
 def metric(
-    name: str, label: str, *, unit: str = "", better: Direction = "neither"
+    name: str, label: str, **column: Unpack[Column]
 ) -> Callable[[Callable[[Outcome], Array | float | None]], Metric]:
-    """Register the decorated function as the metric `name`."""
+    """Register the decorated function as the metric `name`, with what `Metric` says of its column."""
 
     def wrap(compute: Callable[[Outcome], Array | float | None]) -> Metric:
-        return METRICS.register(name)(Metric(name, label, unit, better, compute))
+        return METRICS.register(name)(Metric(name, label, compute, **column))
 
     return wrap

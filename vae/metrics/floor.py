@@ -10,13 +10,13 @@ __all__ = ["pca_curve", "pca_mse", "sigma"]
 EXACT_DIMENSIONS = 4096  # up to here the whole spectrum is computed, beyond it the leading components alone
 
 
-@metric("pca_mse", "PCA floor, MSE per pixel", better="lower")
+@metric("pca_mse", "PCA floor (MSE)", fixed=True, order=8)
 def pca_mse(outcome: Outcome) -> float:
     """Test MSE of a PCA with latent_dim components, fitted on the training images; see `pca_curve`."""
     return outcome.pca_mse
 
 
-@metric("sigma", "implied sigma")
+@metric("sigma", "implied \N{GREEK SMALL LETTER SIGMA}", digits=3, fixed=True, order=9)
 def sigma(outcome: Outcome) -> float | None:
     """Standard deviation of the pixels' Gaussian noise that the KL weight w implies, sqrt(w / 2).
 

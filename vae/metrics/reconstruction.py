@@ -17,26 +17,26 @@ def _squared_errors(outcome: Outcome) -> NDArray[np.floating]:
     return np.asarray(np.einsum("ij,ij->i", flat, flat))
 
 
-@metric("mse", "MSE per pixel", better="lower")
+@metric("mse", "MSE per pixel", short="MSE", better="lower", order=1)
 def mse(outcome: Outcome) -> Array:
     """Mean of (x - y)^2 over pixels and channels, x and y in [0, 1], for each image."""
     return np.asarray(_squared_errors(outcome) / outcome.images[0].size)
 
 
-@metric("sse", "squared error per image", better="lower")
+@metric("sse", "squared error per image", better="lower", order=2)
 def sse(outcome: Outcome) -> Array:
     """Sum of (x - y)^2 over pixels and channels: the paper's reconstruction error, for each image."""
     return _squared_errors(outcome)
 
 
-@metric("psnr", "PSNR", unit="dB", better="higher")
+@metric("psnr", "PSNR", unit="dB", better="higher", digits=3, order=3)
 def psnr(outcome: Outcome) -> Array:
     """Peak signal-to-noise ratio, -10 log10(MSE), for each image."""
     floor = np.finfo(np.float32).tiny
     return np.asarray(-10 * np.log10(np.maximum(_squared_errors(outcome) / outcome.images[0].size, floor)))
 
 
-@metric("ssim", "SSIM", better="higher")
+@metric("ssim", "SSIM", better="higher", order=4)
 def ssim(outcome: Outcome) -> Array:
     """Structural similarity with a Gaussian window (Wang et al., 2004), for each image; see `vae.ssim`."""
     pairs = (

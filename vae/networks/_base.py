@@ -39,6 +39,7 @@ class Network(Part):
             still in float32 (Micikevicius et al., 2018, for the mixture; Kalamkar et al., 2019, for the format).
     """
 
+    registry: ClassVar[Registry[Any] | None] = NETWORKS
     deterministic: ClassVar[bool] = False  # an autoencoder: no posterior variance, no sampling, no KL term
     latent_activation: ClassVar[Literal["linear", "relu"]] = "linear"
 
@@ -54,6 +55,11 @@ class Network(Part):
     @abstractmethod
     def decoder_layers(self, shape: Shape) -> tuple[Layer, ...]:
         """Return the layers from a latent vector to an image of exactly `shape`."""
+
+    @property
+    def reestimated(self) -> bool:
+        """Whether the statistics of batch normalisation are re-estimated on training images after training."""
+        return False
 
     @property
     def _heads(self) -> tuple[str, ...]:

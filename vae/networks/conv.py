@@ -72,6 +72,11 @@ class ConvVAE(Network):
             )
         return self
 
+    @property
+    def reestimated(self) -> bool:
+        """Whether the statistics of batch normalisation are re-estimated on training images after training."""
+        return self.statistics == "reestimated"
+
     def depth(self, shape: Shape) -> int:
         """Return the number of blocks for an image of `shape`."""
         if self.filters is not None:

@@ -43,6 +43,7 @@ class Term(Part):
         weight: what it is multiplied by in the sum.
     """
 
+    registry: ClassVar[Registry[Any] | None] = TERMS
     needs_posterior: ClassVar[bool] = False  # left out for deterministic autoencoders
 
     weight: float = Field(1.0, ge=0)
@@ -64,6 +65,17 @@ class Term(Part):
     def scheduled(self) -> bool:
         """Whether the weight changes during training."""
         return False
+
+    def noise_variance(self, kl_weight: float) -> float | None:  # noqa: ARG002 - most terms are no likelihood
+        """Return the variance that makes the term, beside a weighted KL term, a Gaussian likelihood of the pixels.
+
+        Args:
+            kl_weight: the KL term's weight.
+
+        Returns:
+            The variance in the data's range, squared; None for a term that is no such likelihood, or learns its own.
+        """
+        return None
 
     def check(self, data_range: str, output: str) -> None:
         """Refuse a data range or an output activation that the term cannot work with.

@@ -47,6 +47,13 @@ class Reconstruction(Term):
         size = prod(x.shape[1:])
         return 0.5 * (size * (log(2 * pi) + log_variance) + squared_error * ops.exp(-log_variance))
 
+    def noise_variance(self, kl_weight: float) -> float | None:
+        """Return s^2 = w_KL / (2 w) of the squared-error sum: w E + w_KL KL is -log N(x; y, s^2) + KL up to scale.
+
+        Rybkin, Daniilidis and Levine (2021). A term of weight zero counts as one of weight one.
+        """
+        return kl_weight / (self.weight or 1.0) / 2 if self.likelihood == "squared_error" else None
+
     def check(self, data_range: str, output: str) -> None:
         """Refuse a Bernoulli likelihood of anything but [0, 1] pixels and a sigmoid.
 

@@ -11,9 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ablations.report.style import shown, styled
+from ablations.report.style import drawable, styled
 
-__all__ = ["Row", "as_rgb", "mosaic"]
+__all__ = ["MOST_COLUMNS", "Row", "as_rgb", "mosaic"]
+
+MOST_COLUMNS = 12
+"""Images in a row, at most."""
 
 _FINE = 64  # pixels of the longer side from which images are laid out as they are
 _INCHES = 7.4  # width of the widest grid of images
@@ -74,21 +77,21 @@ def mosaic(rows: Sequence[Row], heads: Sequence[str] = ()) -> Figure:
             left = place * (width + line)
             canvas[top : top + height, left : left + width] = image
     with styled():
-        figure, axes = _framed(canvas, inches, margins, [shown(head, 14) for head in heads])
+        figure, axes = _framed(canvas, inches, margins, [drawable(head, 14) for head in heads])
         step = width + line
         for row, top in zip(rows, tops, strict=True):
             _label(axes, row, (top, step), (height, width))
         for place, head in enumerate(heads):
-            _head(axes, shown(head, 14), place * step + width / 2, slanted=_slanted(heads), above=0.12 * height)
+            _head(axes, drawable(head, 14), place * step + width / 2, slanted=_slanted(heads), above=0.12 * height)
     return figure
 
 
 def _margin(words: Sequence[str], limit: int) -> float:
-    return max(len(shown(word, limit)) for word in words) * _LETTER + 0.15
+    return max(len(drawable(word, limit)) for word in words) * _LETTER + 0.15
 
 
 def _slanted(heads: Sequence[str]) -> bool:
-    return max((len(shown(head, 14)) for head in heads), default=0) > 7  # noqa: PLR2004 - what fits over one image
+    return max((len(drawable(head, 14)) for head in heads), default=0) > 7  # noqa: PLR2004 - what fits over one image
 
 
 def _framed(
@@ -111,11 +114,11 @@ def _label(axes: Axes, row: Row, at: tuple[int, int], size: tuple[int, int]) -> 
     (top, step), (height, width) = at, size
     right = axes.get_xlim()[1] + 0.5
     middle = top + height / 2 - 0.5
-    axes.text(-0.012 * right, middle, shown(row.left, 30), ha="right", va="center", color=_GREY)
-    axes.text(1.012 * right, middle, shown(row.right, 18), ha="left", va="center", color=_GREY)
+    axes.text(-0.012 * right, middle, drawable(row.left, 30), ha="right", va="center", color=_GREY)
+    axes.text(1.012 * right, middle, drawable(row.right, 18), ha="left", va="center", color=_GREY)
     for place, note in enumerate(row.notes):
         x = place * step + width / 2 - 0.5
-        axes.text(x, top + height + 1, shown(note, 10), ha="center", va="top", color=_GREY, fontsize=7)
+        axes.text(x, top + height + 1, drawable(note, 10), ha="center", va="top", color=_GREY, fontsize=7)
 
 
 def _head(axes: Axes, name: str, x: float, *, slanted: bool, above: float) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ablations.analysis.grid import Configuration, Grid
-from ablations.analysis.pairs import paired
-from ablations.statistics.intervals import Effect, Spread, paired_effect
+from ablations.analysis.pairs import contrasts, paired
+from ablations.statistics.intervals import Effect, Spread, corrected, paired_effect
 from ablations.text.columns import quantity
 from ablations.text.numbers import count, percent, probability
 
-__all__ = ["changes", "difference", "joined", "judged", "verdict", "with_seeds"]
+__all__ = ["LEVELS", "changes", "difference", "joined", "judged", "stepwise", "verdict", "with_seeds"]
+
+LEVELS = 4
+"""Steps along an axis that a statement tells of, at most."""
 
 
 def with_seeds(grid: Grid, name: str, of: Spread) -> str:
@@ -58,6 +61,15 @@ def _change(grid: Grid, name: str, effect: Effect) -> str:
     lower = f"higher in {effect.higher} of {count(effect.pairs, 'pair')}"
     unsure = "" if effect.resolved else ", not resolved"
     return f"{what.label} {size}{f' ({share})' if share else ''}, {lower}{unsure}"
+
+
+def stepwise(
+    known: Sequence[Configuration], axis: str, steps: Sequence[tuple[object, object]], names: Sequence[str]
+) -> list[dict[str, Effect]]:
+    """Return the effects of each step on each metric: all are claims of one statement, and corrected together."""
+    found = [contrasts(known, axis, low, high, names) for low, high in steps]
+    adjusted = iter(corrected([effect for effects in found for effect in effects.values()]))
+    return [{name: next(adjusted) for name in effects} for effects in found]
 
 
 def verdict(effects: Mapping[str, Effect]) -> str:

@@ -1,26 +1,27 @@
 """What a search found, in words."""
 
 import math
+from collections.abc import Iterator
 
-from ablations.report.findings._base import Answer
-from ablations.report.findings.best import Statement
+from ablations.report.findings._base import Known, Statement, finding
 from ablations.search.found import RANGE_CHOICES, Entry, Search
 from ablations.text.columns import quantity
 from ablations.text.numbers import Formats, clean, count, duration
 
-__all__ = ["search_answers"]
-
-_TITLE = "The search"
+__all__ = ["search"]
 
 
-def search_answers(search: Search | None) -> list[Answer]:
+@finding("search", order=10, heading="The search")
+def search(known: Known) -> Iterator[Statement]:
     """Say what was found, what it cost, and what a grid would have cost."""
-    if search is None:
-        return []
-    if not search.scored:
-        nothing = Statement("No result", "No proposal has a score, so that nothing can be said.")
-        return [Answer(_TITLE, (nothing,))]
-    return [Answer(_TITLE, (_found(search), _cost(search), *_matters(search)))]
+    if known.search is None:
+        return
+    if not known.search.scored:
+        yield Statement("No result", "No proposal has a score, so that nothing can be said.")
+        return
+    yield _found(known.search)
+    yield _cost(known.search)
+    yield from _matters(known.search)
 
 
 def _found(search: Search) -> Statement:
@@ -57,10 +58,10 @@ def _cost(search: Search) -> Statement:
     return Statement("Cost", f"{made} A grid over the same choices{coarse} has {count(grid.trials, 'trial')}{time}.")
 
 
-def _matters(search: Search) -> list[Statement]:
+def _matters(search: Search) -> Iterator[Statement]:
     found = search.importance
     if isinstance(found, str):
-        return []
+        return
     ranked = sorted(found.drops, key=lambda axis: -found.drops[axis])
     told = ", ".join(f"{clean(axis)} {found.drops[axis]:.2f}" for axis in ranked)
     weak = " That is too low to trust the order." if found.r2 < 0.3 else ""  # noqa: PLR2004 - most of it unexplained
@@ -68,4 +69,4 @@ def _matters(search: Search) -> list[Statement]:
         f"Drop of a random forest's R² when an axis is shuffled: {told}. Its R² on proposals it had not seen is "
         f"{found.r2:.2f} ({found.n} proposals).{weak}"
     )
-    return [Statement("What matters", text)]
+    yield Statement("What matters", text)

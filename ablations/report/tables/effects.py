@@ -10,12 +10,13 @@ from ablations.report.tables.standings import MOST, front_table, measured_names,
 from ablations.report.tables.view import Cell, Column, TableView, axis_cells, axis_columns, sortable
 from ablations.statistics.intervals import Effect, corrected, paired_effect
 from ablations.statistics.variance import Share, variance_shares
-from ablations.text.columns import axis_label, quantity
+from ablations.text.columns import ERROR, axis_label, quantity
 from ablations.text.numbers import ABSENT, clean, count, probability, share_text, value_text
 
 __all__ = ["analysis_tables"]
 
 _MOST_LEVELS = 8  # of an axis
+_ERRORS = (ERROR, "sse")  # which settings multiply
 _METHOD = (
     "In brackets the 95 % interval of the change, by itself; p and the verdict are corrected for all comparisons of "
     "this table (Holm)."
@@ -86,8 +87,8 @@ def _against_baseline(
         return None
     own = [one for one in known if is_baseline(one, baseline)]
     others = [one for one in known if not is_baseline(one, baseline)]
-    found = [(one, other) for one in others if (other := counterpart(own, one, baseline, strict=True))]
-    names = measured_names(others)
+    found = [(one, other) for one in others if (other := counterpart(own, one, baseline, name=grid.main, strict=True))]
+    names = measured_names(others, grid.metrics)
     if not found or not names:
         return None
     effects = _correct([{name: paired_effect([paired(other, one, name)]) for name in names} for one, other in found])
@@ -95,8 +96,10 @@ def _against_baseline(
     shown = [one for one, _ in found]
     note = f"Each against the baseline ({clean(_settings(baseline))}) with all else equal, paired by seed. {_METHOD}"
     if len(shown) > MOST:
-        shown = ranked(shown)[:MOST]
-        note += f" The {MOST} of lowest MSE of {count(len(found), 'configuration')}; p is corrected for all."
+        shown, main = ranked(shown, grid.main)[:MOST], quantity(grid.main)
+        note += (
+            f" The {MOST} of {main.best} {main.word} of {count(len(found), 'configuration')}; p is corrected for all."
+        )
     if missing := len(others) - len(found):
         note += f" {count(missing, 'configuration')} without such a counterpart left out."
     columns = [*axis_columns(grid, shown), Column("pairs", "pairs", rank=60), *_effect_columns(names)]
@@ -116,7 +119,7 @@ def _settings(settings: Mapping[str, object]) -> str:
 def _one_setting(
     grid: Grid, known: Sequence[Configuration], baseline: Mapping[str, object], place: int
 ) -> TableView | None:
-    names = measured_names(known)
+    names = measured_names(known, grid.metrics)
     steps = []
     for axis in grid.varying:
         found = levels(known, axis)
@@ -146,14 +149,16 @@ def _one_setting(
 
 def _variance(grid: Grid, known: Sequence[Configuration], place: int) -> TableView | None:
     found: dict[str, dict[tuple[str, ...], Share]] = {}
-    for name in measured_names(known):
+    logarithm = ""
+    for name in measured_names(known, grid.metrics):
         groups = [list(by_seed(one, name).values()) for one in known]
-        positive = name == "mse" and all(value > 0 for group in groups for value in group)
+        positive = name in _ERRORS and all(value > 0 for group in groups for value in group)
         shares = variance_shares(
             _factors(grid, known), [np.log(group).tolist() for group in groups] if positive else groups
         )
         if shares:
             label = f"log {quantity(name).label}" if positive else quantity(name).label
+            logarithm = "The error is taken as a logarithm, since settings multiply it; " if positive else logarithm
             found[label] = {one.names or (one.kind,): one for one in shares}
     if not found:
         return None
@@ -177,8 +182,7 @@ def _variance(grid: Grid, known: Sequence[Configuration], place: int) -> TableVi
         rows.append(tuple(cells))
     note = (
         "Analysis of variance, type II: what each source explains beyond all others, as a share of the variance "
-        "over all trials. The error is taken as a logarithm, since settings multiply it; p is of the F test against "
-        "the seeds, not corrected."
+        f"over all trials. {logarithm}{'p' if logarithm else 'P'} is of the F test against the seeds, not corrected."
     )
     note += " With one seed each, p is against what only several settings explain together." if one_seed else ""
     return TableView(

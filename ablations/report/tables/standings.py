@@ -10,7 +10,7 @@ from ablations.analysis.pairs import by_seed, paired, seed_matrix
 from ablations.report.tables.view import Cell, Column, TableView, axis_cells, axis_columns, sortable
 from ablations.statistics.intervals import Effect, mean_interval, paired_effect, pareto_front
 from ablations.statistics.ranking import rank_stability, seeds_needed
-from ablations.text.columns import MAIN, quantity
+from ablations.text.columns import directed, quantity
 from ablations.text.numbers import ABSENT, clean, probability, share_text
 
 __all__ = ["MOST", "front_table", "measured_names", "rank_table", "title_of"]
@@ -18,14 +18,14 @@ __all__ = ["MOST", "front_table", "measured_names", "rank_table", "title_of"]
 MOST = 60
 """Rows of a table of the analysis."""
 
-_FRONTS = (
-    ("rate-distortion", "kl", "sse"),
-    ("MSE and training time", "train_seconds", "mse"),
-    ("MSE and parameters", "parameters", "mse"),
-)
+
+def _fronts(main: str) -> list[tuple[str, str, str]]:
+    word = quantity(main).word
+    costs = ((f"{word} and training time", "train_seconds"), (f"{word} and parameters", "parameters"))
+    return [("rate-distortion", "kl", "sse"), *((title, cost, main) for title, cost in costs if cost != main)]
 
 
-def measured_names(known: Iterable[Configuration], names: Iterable[str] = MAIN) -> list[str]:
+def measured_names(known: Iterable[Configuration], names: Iterable[str]) -> list[str]:
     """Return those of the metrics that some configuration has."""
     rows = list(known)
     return [name for name in names if any(by_seed(one, name) for one in rows)]
@@ -39,15 +39,16 @@ def title_of(known: Sequence[Configuration], text: str) -> str:
 def front_table(grid: Grid, known: Sequence[Configuration], place: int) -> TableView | None:
     """Return the configurations on a Pareto front; None where no two have both quantities of any."""
     on: dict[str, set[int]] = {}
-    for title, first, second in _FRONTS:
-        points = np.array([(one.mean(first), one.mean(second)) for one in known])
+    fronts = _fronts(grid.main)
+    for title, *pair in fronts:
+        points = np.array([[directed(name) * one.mean(name) for name in pair] for one in known])
         both = np.isfinite(points).all(axis=1)
         if both.sum() > 1:
             on[title] = {id(one) for one, kept in zip(known, pareto_front(points), strict=True) if kept}
-    shown = [one for one in ranked(known) if any(id(one) in front for front in on.values())]
+    shown = [one for one in ranked(known, grid.main) if any(id(one) in front for front in on.values())]
     if not shown:
         return None
-    names = measured_names(known, dict.fromkeys(name for _, *pair in _FRONTS for name in pair))
+    names = measured_names(known, dict.fromkeys(name for _, *pair in fronts for name in pair))
     columns = axis_columns(grid, shown)
     columns += [Column(name, quantity(name).heading, rank=10 + index) for index, name in enumerate(names)]
     columns += [Column(f"front_{index}", title, numeric=False, rank=1 + index) for index, title in enumerate(on)]
@@ -61,13 +62,14 @@ def front_table(grid: Grid, known: Sequence[Configuration], place: int) -> Table
         "differ by less than their seeds do. Rate-distortion: KL in nats against squared error per image."
     )
     if len(shown) > MOST:
-        note += f" The {MOST} of lowest MSE of {len(shown)}."
+        main = quantity(grid.main)
+        note += f" The {MOST} of {main.best} {main.word} of {len(shown)}."
     return TableView(f"fronts-{place}", title_of(known, "Pareto fronts"), tuple(columns), tuple(rows), note)
 
 
 def rank_table(grid: Grid, known: Sequence[Configuration], place: int) -> TableView | None:
     """Return for each metric the best configuration, and what would name another; None where there is no contest."""
-    rows = [row for name in measured_names(known) if (row := _rank_row(grid, known, name))]
+    rows = [row for name in measured_names(known, grid.metrics) if (row := _rank_row(grid, known, name))]
     if not rows:
         return None
     columns = [

@@ -7,25 +7,10 @@ from ablations.analysis.grid import Configuration, Grid
 from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.report.tables.view import Cell, Column, TableView, axis_cell, axis_columns, sortable
-from ablations.text.columns import FLOOR, order, quantity
+from ablations.text.columns import ERROR, FLOOR, MAIN, order, quantity
 from ablations.text.numbers import ABSENT, clean, percent
 
-__all__ = ["summary_tables"]
-
-_PRIORITY = (
-    "mse",
-    "against_floor",
-    "ssim",
-    "kl",
-    "train_seconds",
-    "sigma",
-    "knn_accuracy",
-    FLOOR,
-    "parameters",
-    "n",
-    "failed",
-)
-
+__all__ = ["number_column", "summary_tables"]
 
 _NOT_RANKED = {FLOOR, "sigma", "parameters", "flops_per_image"}
 
@@ -40,15 +25,17 @@ def _summary_table(grid: Grid, dataset: str, place: int) -> TableView:
     present = {name for one in rows for trial in one.trials for name in measured(trial)}
     names = order(present)
     axes = list(grid.varying)
+    ranks = _ranks(grid.metrics)
     columns = axis_columns(grid, rows)
     if "sigma" in names:
         after = axes.index("kl_weight") + 1 if "kl_weight" in axes else len(columns)
-        columns.insert(after, number_column("sigma"))
+        columns.insert(after, number_column("sigma", ranks))
     for name in (name for name in names if name not in {"sigma", FLOOR}):
-        columns.append(number_column(name))
-        if name == "mse" and FLOOR in names:
-            columns += [number_column(FLOOR), Column("against_floor", "MSE against PCA", rank=_rank("against_floor"))]
-    columns += [Column("n", "seeds", rank=_rank("n")), Column("failed", "not done", rank=_rank("failed"))]
+        columns.append(number_column(name, ranks))
+        if name == ERROR and FLOOR in names:
+            against = Column("against_floor", "MSE against PCA", rank=_rank("against_floor", ranks))
+            columns += [number_column(FLOOR, ranks), against]
+    columns += [Column("n", "seeds", rank=_rank("n", ranks)), Column("failed", "not done", rank=_rank("failed", ranks))]
     winners = {name: _winners(rows, name) for name in names}
     fixed = grid.fixed(dataset)
     stale = sum(one.stale for one in rows)
@@ -76,8 +63,8 @@ def _summary_cell(grid: Grid, one: Configuration, column: Column, winners: Mappi
         failed = any(record.status != Status.PRUNED for record in one.others)
         return Cell(str(len(one.others)), str(len(one.others)), status=Status.FAILED if failed else "")
     if name == "against_floor":
-        text = percent(one.mean("mse"), one.mean(FLOOR))
-        share = one.mean("mse") / one.mean(FLOOR) if text else math.nan
+        text = percent(one.mean(ERROR), one.mean(FLOOR))
+        share = one.mean(ERROR) / one.mean(FLOOR) if text else math.nan
         return Cell(text or ABSENT, sortable(share))
     if name in one.axes or name == "model":
         return axis_cell(one, name)
@@ -94,9 +81,15 @@ def _winners(rows: Sequence[Configuration], name: str) -> set[int]:
     return {place for value, place in known if value == top}
 
 
-def number_column(name: str) -> Column:
-    return Column(name, quantity(name).heading, rank=_rank(name))
+def number_column(name: str, ranks: Sequence[str]) -> Column:
+    """Return a column of numbers; `ranks` names those that stay on narrow paper, the most important first."""
+    return Column(name, quantity(name).heading, rank=_rank(name, ranks))
 
 
-def _rank(name: str) -> int:
-    return 1 + _PRIORITY.index(name) if name in _PRIORITY else 50
+def _rank(name: str, ranks: Sequence[str]) -> int:
+    return 1 + ranks.index(name) if name in ranks else 50
+
+
+def _ranks(metrics: Sequence[str]) -> list[str]:
+    first = [*metrics[:1], "against_floor", *metrics[1:2], "kl", "train_seconds", "sigma", *metrics[2:]]
+    return list(dict.fromkeys([*first, *MAIN, FLOOR, "parameters", "n", "failed"]))

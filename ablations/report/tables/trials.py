@@ -2,20 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from ablations.analysis.grid import Grid
 from ablations.records.record import SEED, Record, measured
 from ablations.records.status import Status
 from ablations.report.tables.summary import number_column
 from ablations.report.tables.view import Cell, Column, TableView, is_numeric, sortable
-from ablations.text.columns import axis_label, order
+from ablations.text.columns import MAIN, axis_label, order
 from ablations.text.numbers import clean, count, value_text
 
 __all__ = ["failures", "skips", "trial_table"]
-
-_TRIAL_PRIORITY = ("status", "mse", "ssim", "kl", "train_seconds", "knn_accuracy", "sse")
-
 
 _REASON = "reason"
 
@@ -28,7 +24,8 @@ def trial_table(grid: Grid, records: Sequence[Record], stale: Collection[str]) -
     columns = [Column(axis, axis_label(axis), is_numeric(grid.configurations, axis)) for axis in axes]
     columns += [Column(SEED, "seed"), Column("status", "status", numeric=False, rank=1)]
     columns += [Column(_REASON, "reason", numeric=False, rank=98)] if any(record.reason for record in records) else []
-    columns += [replace(number_column(name), rank=_trial_rank(name)) for name in names]
+    ranks = _ranks(grid.metrics)
+    columns += [number_column(name, ranks) for name in names]
     columns += [Column("trial", "trial", numeric=False, rank=99)]
     rows = tuple(tuple(_trial_cell(grid, record, column.key, stale) for column in columns) for record in records)
     return TableView("trials", "Every trial, one row each", tuple(columns), rows)
@@ -78,5 +75,5 @@ def skips(records: Sequence[Record]) -> list[str]:
     return told
 
 
-def _trial_rank(name: str) -> int:
-    return 1 + _TRIAL_PRIORITY.index(name) if name in _TRIAL_PRIORITY else 50
+def _ranks(metrics: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(["status", *metrics[:2], "kl", "train_seconds", *metrics[2:], *MAIN, "sse"]))

@@ -8,7 +8,7 @@ from ablations.analysis.grid import Configuration, Grid
 from ablations.text.columns import axis_label
 from ablations.text.numbers import clean, shorten, value_text
 
-__all__ = ["Cell", "Column", "TableView", "axis_cells", "axis_columns", "sortable"]
+__all__ = ["Cell", "Column", "TableView", "axis_cell", "axis_cells", "axis_columns", "is_numeric", "sortable"]
 
 _CUT = 26  # characters of a cell in print, where nothing scrolls
 _BETWEEN = 1.7  # letters that the space between two columns takes
@@ -120,11 +120,13 @@ def axis_cells(grid: Grid, one: Configuration) -> list[Cell]:
 
 
 def axis_cell(one: Configuration, axis: str) -> Cell:
+    """Return a configuration's value of an axis, sorted by value."""
     value = one.axes.get(axis, one.model if axis == "model" else None)
     return Cell(clean(value_text(value)), sortable(value))
 
 
 def is_numeric(rows: Iterable[Configuration], axis: str) -> bool:
+    """Tell whether all values of an axis are numbers."""
     values = [one.axes.get(axis) for one in rows]
     return all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values)
 

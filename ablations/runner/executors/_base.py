@@ -1,5 +1,6 @@
-"""The contract of an executor, and the one function that performs a trial."""
+"""The contract of an executor, and what executors have in common."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +11,16 @@ from threading import Thread
 from types import TracebackType
 from typing import Self, TypeVar
 
+from ablations.records.status import Status
+from ablations.records.store import Store
 from ablations.runner.job import Event, Job, Resources
+from ablations.runner.trial import failed
+from vae.errors import VaebenchError
 from vae.registry import Registry
 
-__all__ = ["EXECUTORS", "Executor", "live"]
+__all__ = ["EXECUTORS", "Executor", "live", "refusal", "refused", "unfit"]
+
+LAST_LINES = 6  # of what a worker that can't start printed
 
 T = TypeVar("T")
 
@@ -44,7 +51,11 @@ class Executor(ABC):
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Yield events until all jobs are finished; closing the iterator stops all work."""
+        """Yield events until all jobs are finished; closing the iterator stops all work.
+
+        Raises:
+            VaebenchError: no worker can start, so that every trial would come to nothing for the same reason.
+        """
 
     def __enter__(self) -> Self:
         """Keep what the first `run` starts for those that follow in the block."""
@@ -54,6 +65,38 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop what was kept: by default nothing is."""
+
+
+def unfit(who: str, said: str, remedy: str) -> VaebenchError:
+    """Return the error of workers that can't start: what one said of it, its last lines, and what to do.
+
+    Args:
+        who: can't start.
+        said: all that one printed, or the end of it.
+        remedy: what to do, as a sentence without its stop.
+    """
+    lines = [line.rstrip() for line in said.splitlines() if line.strip() and not line.startswith("Traceback ")]
+    named = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit)\b", line)]
+    cause = next(reversed(named or lines), "it ended without a word").rstrip(".")
+    last = "".join(f"\n  {line}" for line in lines[-LAST_LINES:])
+    return VaebenchError(f"{who} can't start: {cause}. {remedy}; the same command then goes on from there{last}")
+
+
+def refusal(why: str) -> tuple[Status, str]:
+    """Return (status, reason) of a trial that can't be handed to another process."""
+    return Status.FAILED, (
+        f"it can't be handed to another process ({why}). What a study uses must be found there by its import: keep it "
+        "in a module on PYTHONPATH, or take --executor inline"
+    )
+
+
+def refused(job: Job, why: str) -> Iterator[Event]:
+    """Yield the events of a job that can't be handed to another process, and record its trial as failed."""
+    record = failed(job, *refusal(why))
+    with Store(job.root).commit(job.name) as draft:
+        draft.write_record(record)
+    yield Event("started", job.name)
+    yield Event("finished", job.name, record=record)
 
 
 EXECUTORS: Registry[type[Executor]] = Registry("executor", "ablations.runner.executors")

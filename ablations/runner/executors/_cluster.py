@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ablations.records.status import Status
+from ablations.runner.executors._base import refusal, unfit
+from ablations.runner.executors._remote import UnfitError
 from vae.errors import VaebenchError
 
 __all__ = ["connected", "explain", "needs", "room"]
@@ -20,6 +22,8 @@ PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # of the run
 PACKAGES = ("vae", "ablations")  # our code, which goes along
 SECONDS = 10.0  # to wait for an answer
 MOST = 300  # characters of what Ray says
+NOT_IMPORTED = "failed to import on the worker"  # Ray's words where a node lacks what our code imports
+REMEDY = "Install what it names on every node (python -m pip install 'vaebench[ray]'), or take that node away"
 START = "Start one (ray start --head), name it (--address HOST:PORT), or take --address local for this machine alone"
 ASKED = ". Newer versions of Ray ask for a token: set RAY_AUTH_TOKEN to what `ray get-auth-token` says on the cluster"
 
@@ -131,7 +135,11 @@ def room(nodes: Sequence[Mapping[str, Any]], wanted: Mapping[str, float]) -> int
 
 
 def explain(error: Exception) -> tuple[Status, str]:
-    """Return (status, reason) for what Ray says of a trial that did not come back."""
+    """Return (status, reason) for what Ray says of a trial that did not come back.
+
+    Raises:
+        VaebenchError: the node can't train at all, and no trial that is sent there comes to anything.
+    """
     from ray import exceptions as said
 
     if isinstance(error, said.OutOfMemoryError):
@@ -146,6 +154,11 @@ def explain(error: Exception) -> tuple[Status, str]:
     if isinstance(error, said.RuntimeEnvSetupError):
         return Status.FAILED, f"the node could not be prepared: {_short(error)}"
     cause = getattr(error, "cause", None) or error
+    if isinstance(cause, UnfitError) or NOT_IMPORTED in str(cause):
+        raise unfit(f"workers on the node {getattr(error, 'ip', 'of a cluster')}", str(cause), REMEDY)
+    if isinstance(cause, said.RaySystemError) and cause is not error:  # of what was sent along
+        why = cause.client_exc
+        return refusal(f"{type(why).__name__}: {_short(why)}" if isinstance(why, Exception) else _short(cause))
     return Status.FAILED, f"{type(cause).__name__}: {_short(cause)}"
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +25,16 @@ from ablations.runner.trial import perform
 from ablations.study.trial import Trial
 from vae.checkpoint import fetch, place
 from vae.datasets import Data
+from vae.errors import VaebenchError
 
-__all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "perform_here"]
+__all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "UnfitError", "perform_here"]
 
 LARGEST = 1 << 30  # bytes of a checkpoint that is sent on the way; with a larger one, a trial may have to begin anew
 SCRATCH = "vaebench-trial-"
+
+
+class UnfitError(VaebenchError):
+    """A node can't train; the text is a traceback."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,9 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
         parcel: the trial.
         data: its data set, as arrays that the processes of a node share.
         mailbox: the actor to tell.
+
+    Raises:
+        UnfitError: something that every trial needs can't be imported here.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as folder:
@@ -142,7 +151,10 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
         outbox.send([])
         if parcel.checkpoint is not None:
             place(workspace, *parcel.checkpoint)
-        warm(parcel.threads)
+        try:
+            warm(parcel.threads)
+        except Exception:  # noqa: BLE001 - whatever it is, no trial gets any further here
+            raise UnfitError(traceback.format_exc()) from None
 
         def work(tell: Callable[[Event], None]) -> None:
             def on_epoch(epoch: int, values: Mapping[str, float]) -> None:

@@ -20,10 +20,10 @@ from typing import IO, Self
 
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.crew import oom_kills
-from ablations.runner.executors._base import EXECUTORS, Executor
+from ablations.runner.executors._base import EXECUTORS, Executor, refused, unfit
 from ablations.runner.executors._seats import seats
-from ablations.runner.job import Event, Job
+from ablations.runner.job import Event, Job, Unread
+from ablations.runner.memory import oom_kills
 from ablations.runner.trial import failed
 from vae.code import is_current
 from vae.gpus import VISIBLE
@@ -34,6 +34,12 @@ __all__ = ["Processes"]
 STOP_SECONDS = 5  # for a worker to end by itself before it is killed
 OUT_OF_MEMORY = "the kernel killed the worker process for want of memory. Run fewer --workers, or smaller batches"
 LOG_LINES = 20  # of a dead worker's output that its trial's record keeps
+REMEDY = (
+    "Workers import from the current folder, PYTHONPATH and the packages of this Python: mend what is named, or move "
+    "it out of the way"
+)
+# What a process ends by of itself; other signals are sent by somebody, and the next worker may be spared.
+FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} if os.name == "posix" else set()
 
 
 @dataclass
@@ -48,16 +54,36 @@ class _Worker:
     graph: str = ""
     deadline: float = math.inf
     overdue: bool = False
+    ready: bool = False  # it has started, and said so by telling anything
+    begun: bool = False  # it has told that it began its job
+    garbled: str = ""  # why what it tells can't be read
 
-    def give(self, job: Job, timeout: float | None) -> Event:
-        self.job, self.graph = job, graph_key(job.trial.spec)
+    def give(self, job: Job, timeout: float | None) -> None:
+        """Hand over a job.
+
+        Raises:
+            Exception: of any kind, where the job can't be pickled; nothing is sent then.
+        """
+        sent = pickle.dumps(job)
+        self.job, self.graph, self.begun = job, graph_key(job.trial.spec), False
         self.deadline = math.inf if timeout is None else time.monotonic() + timeout
         with suppress(OSError):  # it died while idle: the thread that reads from it tells
-            pickle.dump(job, self.process.stdin)  # type: ignore[arg-type]
+            pickle.dump(sent, self.process.stdin)  # type: ignore[arg-type]
             self.process.stdin.flush()  # type: ignore[union-attr]
-        return Event("started", job.name, worker=self.number)
+
+    def hear(self, word: Event | Unread) -> Iterator[Event]:
+        """Yield the events of what the worker tells."""
+        self.ready = True
+        if isinstance(word, Event):
+            self.begun = self.begun or word.kind == "started"
+            yield word
+        elif self.job is not None:
+            yield from refused(self.job, word.why)
+        if isinstance(word, Unread) or word.kind == "finished":
+            self.job = None
 
     def last_words(self) -> str:
+        """Return the end of what it printed; only once it has ended, for it writes where this reads."""
         self.log.seek(0)
         return b"\n".join(self.log.read().splitlines()[-LOG_LINES:]).decode(errors="replace")
 
@@ -87,7 +113,7 @@ class _Waiting:
         return job
 
 
-Inbox = SimpleQueue[tuple[_Worker, Event | None]]
+Inbox = SimpleQueue[tuple[_Worker, Event | Unread | None]]
 
 
 @EXECUTORS.register("processes")
@@ -132,25 +158,23 @@ class Processes(Executor):
             places = seats(min(self.workers, len(jobs)), self.resources.gpus)
             for number, gpu in enumerate(places):
                 _staff(crew, number, self.threads, inbox, gpu)
-                yield crew[number].give(waiting.take(crew[number].graph), self.timeout)
+                yield from _give(crew[number], waiting, self.timeout)
             while any(worker.job for worker in crew.values()):
                 try:
-                    worker, event = inbox.get(timeout=_until_next_deadline(crew.values()))
+                    worker, word = inbox.get(timeout=_until_next_deadline(crew.values()))
                 except Empty:
                     _stop_overdue(crew.values())
                     continue
                 if worker is not crew.get(worker.number):
                     continue  # the end of a line that was buried before
-                if event is None:
+                if word is not None:
+                    yield from worker.hear(word)
+                else:
                     yield from _bury(worker, self.timeout)
                     if waiting:
                         crew[worker.number] = worker = _hire(worker.number, self.threads, inbox, places[worker.number])
-                else:
-                    yield event
-                if event is None or event.kind == "finished":
-                    worker.job = None
-                    if waiting:
-                        yield worker.give(waiting.take(worker.graph), self.timeout)
+                if worker.job is None:
+                    yield from _give(worker, waiting, self.timeout)
             finished = True
         finally:
             if not (finished and self._kept):
@@ -185,9 +209,14 @@ def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _W
     worker = _Worker(number, process, log, oom_kills())
 
     def listen() -> None:
-        with suppress(EOFError, OSError, ValueError, pickle.UnpicklingError), process.stdout as stream:  # type: ignore[union-attr]
-            while True:
-                inbox.put((worker, pickle.load(stream)))  # noqa: S301 - our own
+        try:
+            with process.stdout as stream:  # type: ignore[union-attr]
+                while True:
+                    inbox.put((worker, pickle.load(stream)))  # noqa: S301 - our own
+        except (EOFError, OSError):
+            pass
+        except Exception as error:  # noqa: BLE001 - a line that can't be read has ended, too
+            worker.garbled = f"{type(error).__name__}: {error}"
         inbox.put((worker, None))
 
     Thread(target=listen, daemon=True, name=f"worker-{number}").start()
@@ -207,18 +236,47 @@ def _stop_overdue(workers: Iterable[_Worker]) -> None:
             worker.process.kill()
 
 
+def _give(worker: _Worker, waiting: _Waiting, timeout: float | None) -> Iterator[Event]:
+    """Give a worker the next job, and yield the events of those before it that can't be sent."""
+    while waiting:
+        job = waiting.take(worker.graph)
+        try:
+            worker.give(job, timeout)
+        except Exception as error:  # noqa: BLE001 - pickling calls what the job is made of
+            yield from refused(job, f"{type(error).__name__}: {error}")
+        else:
+            return
+
+
 def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
-    """Record the end of a worker as its trial's failure."""
-    job, log = worker.job, worker.last_words()
+    """Record the end of a worker as its trial's failure.
+
+    Raises:
+        VaebenchError: it could not start, and no other would.
+    """
+    job = worker.job
+    try:
+        worker.process.wait(0 if worker.garbled else STOP_SECONDS)  # of itself: what it ends by says why
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        worker.process.wait()
+    code, log = worker.process.returncode, worker.last_words()
     _dismiss([worker])
+    worker.job = None
     if job is None:
         return
+    if not (worker.ready or worker.overdue) and (code >= 0 or -code in FAULTS):
+        raise unfit("worker processes", log or _cause(code), REMEDY)
+    if not worker.begun:
+        yield Event("started", job.name, worker=worker.number)
     if worker.overdue:
         record = failed(job, Status.TIMEOUT, f"stopped after {timeout:g} s, the limit that --timeout sets")
-    elif worker.process.returncode == -signal.SIGKILL and oom_kills() > worker.oom_kills:
+    elif worker.garbled:
+        record = failed(job, Status.FAILED, f"what the worker process told can't be read ({worker.garbled})")
+    elif code == -signal.SIGKILL and oom_kills() > worker.oom_kills:
         record = failed(job, Status.OUT_OF_MEMORY, OUT_OF_MEMORY)
     else:
-        record = failed(job, Status.CRASHED, f"the worker process died ({_cause(worker.process.returncode)})")
+        record = failed(job, Status.CRASHED, f"the worker process died ({_cause(code)})")
     record = replace(record, notes={"log": log})
     store = Store(job.root)
     found = store.read(job.name)

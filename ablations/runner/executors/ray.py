@@ -17,7 +17,7 @@ from typing import Any, Self
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.executors._base import EXECUTORS, Executor
+from ablations.runner.executors._base import EXECUTORS, Executor, refused
 from ablations.runner.executors._cluster import connected, explain, needs, room
 from ablations.runner.executors._remote import Delivery, Mailbox, Message, Parcel, perform_here
 from ablations.runner.extras import require
@@ -151,7 +151,7 @@ class _Cluster:
 
     def events(self) -> Iterator[Event]:
         """Yield what happens until all is done."""
-        self._fill()
+        yield from self._fill()
         while self._running:
             for ref in self._ready():
                 if ref in self._running:
@@ -159,7 +159,7 @@ class _Cluster:
                 elif ref == self._post:  # unless that was read meanwhile
                     yield from self._read()
             self._stop_overdue()
-            self._fill()
+            yield from self._fill()
 
     def dismiss(self) -> None:
         """Stop what still runs."""
@@ -169,8 +169,8 @@ class _Cluster:
         with suppress(Exception):
             self._ray.kill(self._mailbox)
 
-    def _fill(self) -> None:
-        """Hand over as many trials as there is room for, and some more."""
+    def _fill(self) -> Iterator[Event]:
+        """Hand over as many trials as there is room for and some more, and yield events of those that can't be sent."""
         if not self._waiting:
             return
         if time.monotonic() - self._looked > LOOK_SECONDS:
@@ -179,13 +179,20 @@ class _Cluster:
                 self._slots = room(self._ray.nodes(), self._needs)
         most = self._executor.workers or AHEAD * self._slots
         while self._waiting and len(self._running) < most:
-            self._submit(self._waiting.popleft())
+            yield from self._submit(self._waiting.popleft())
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: Job) -> Iterator[Event]:
         parcel = parcel_of(job, self._executor.threads, min(self._slots, self._executor.workers or self._slots))
+        try:
+            size = len(pickle.dumps(parcel))
+        except Exception as error:  # noqa: BLE001 - pickling calls what the job is made of
+            yield from refused(job, f"{type(error).__name__}: {error}")
+            if job.trial.spec.data in self._shipments:
+                self._release(job.trial.spec.data)
+            return
         shipment = self._shipment(job.trial.spec.data)
         ref = self._task.remote(parcel, shipment.ref, self._mailbox)
-        run = _Run(job, {"sent": len(pickle.dumps(parcel)), "data": 0, "checkpoints": 0, "results": 0})
+        run = _Run(job, {"sent": size, "data": 0, "checkpoints": 0, "results": 0})
         self._running[ref] = self._names[job.name] = run
 
     def _shipment(self, spec: DataSpec) -> _Shipment:
@@ -247,9 +254,9 @@ class _Cluster:
         try:
             delivery: Delivery = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
+            record, files = self._failure(run, error), {}
             if not run.node:  # it died before its first word
                 yield Event("started", run.job.name)
-            record, files = self._failure(run, error), {}
         else:
             while run.messages < delivery.messages:  # they were in the mailbox before this was on its way
                 yield from self._read()

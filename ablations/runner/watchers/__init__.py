@@ -1,5 +1,6 @@
-"""Who else looks on while a study runs: each kind of watcher is one module, imported only when asked for."""
+"""Who looks on while a study runs: one file an entry, whose packages are imported only where it is asked for."""
 
-from ablations.runner.watchers._base import Subject, Watcher, Watchers, open_watchers
+from ablations.runner.watchers._base import WATCHERS, Subject, Watcher, Watchers
+from ablations.runner.watchers._terminal import Bars
 
-__all__ = ["Subject", "Watcher", "Watchers", "open_watchers"]
+__all__ = ["WATCHERS", "Bars", "Subject", "Watcher", "Watchers"]

@@ -1,24 +1,17 @@
-"""The contract of a watcher, and what opens those that are asked for."""
+"""The contract of a watcher, and several as one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from ablations.records.store import Store
-from ablations.runner.job import Event
+from ablations.runner.job import Event, Job
 from ablations.study.study import Study
-from ablations.study.trial import Trial
+from vae.registry import Registry
 
-__all__ = ["Subject", "Watcher", "Watchers", "open_watchers"]
-
-# An option of the command line -> the module that has `open_watcher(subject, place)`.
-KINDS: Mapping[str, str] = {
-    "tensorboard": "ablations.runner.watchers.tensorboard",
-    "mlflow": "ablations.runner.watchers.mlflow",
-}
+__all__ = ["WATCHERS", "Subject", "Watcher", "Watchers"]
 
 
 @dataclass(frozen=True)
@@ -28,42 +21,71 @@ class Subject:
     Attributes:
         study: whose trials they are.
         store: where their results are.
-        trials: name -> trial, of all that events may speak of.
     """
 
     study: Study
     store: Store
-    trials: Mapping[str, Trial]
 
 
-class Watcher(Protocol):
-    """Follows the events of a run; what it knows already it does not write a second time."""
+class Watcher:
+    """Follows a run: it is told of each list of jobs, then of what happens to each; it takes note of what it likes.
+
+    A run may be taken up again, and tells again what happened after the last checkpoint: what a watcher has noted
+    before it does not note a second time.
+    """
+
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Hear of the trials that come next, and of how far they go."""
 
     def on_event(self, event: Event) -> None:
-        """Take note of an event."""
+        """Hear of something that happened to one of them."""
 
     def close(self, files: Sequence[Path] = ()) -> None:
-        """Finish, keeping these files of the study's report where there is a place for files."""
+        """Finish; whoever opened a watcher closes it, once or more often.
+
+        Args:
+            files: of the study's report, to be kept where there is a place for files.
+        """
 
 
-Opener = Callable[[Subject, str], Watcher]
+WATCHERS: Registry[Callable[[Subject, str], Watcher]] = Registry("watcher", "ablations.runner.watchers")
+"""Kind -> what opens one: given what is watched and a folder or address, or "" for the watcher's own choice."""
 
 
 @dataclass
-class Watchers:
+class Watchers(Watcher):
     """Several watchers as one; closed when the block is left, however it is left.
 
     A watcher that fails, such as one whose server is gone, is left behind: no study ends because nobody looks on.
 
     Attributes:
         members: kind -> watcher.
-        files: of the report, once there is one.
         lost: kind -> why it was left behind.
     """
 
     members: dict[str, Watcher]
-    files: Sequence[Path] = field(default=())
     lost: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, subject: Subject, places: Mapping[str, str]) -> Self:
+        """Open watchers.
+
+        Args:
+            subject: what they watch.
+            places: kind (of `WATCHERS`) -> folder or address, "" for the watcher's own choice.
+
+        Raises:
+            SpecError: a kind is unknown, or a package is missing.
+            VaebenchError: nothing can be kept at a place.
+        """
+        opened = cls({})
+        try:
+            for kind, place in places.items():
+                opened.members[kind] = WATCHERS[kind](subject, place)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def __enter__(self) -> Self:
         """Return this."""
@@ -75,13 +97,17 @@ class Watchers:
         """Close all."""
         self.close()
 
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Tell all what comes next."""
+        self._each(lambda member: member.on_jobs(jobs))
+
     def on_event(self, event: Event) -> None:
-        """Pass an event on."""
+        """Tell all what happened."""
         self._each(lambda member: member.on_event(event))
 
-    def close(self) -> None:
+    def close(self, files: Sequence[Path] = ()) -> None:
         """Close all, once."""
-        self._each(lambda member: member.close(self.files))
+        self._each(lambda member: member.close(files))
         self.members.clear()
 
     def _each(self, do: Callable[[Watcher], None]) -> None:
@@ -91,18 +117,3 @@ class Watchers:
             except Exception as error:  # noqa: BLE001 - of somebody else's server, disk or format
                 self.lost[kind] = (str(error).strip() or type(error).__name__).splitlines()[0]
                 del self.members[kind]
-
-
-def open_watchers(subject: Subject, places: Mapping[str, str | None]) -> Watchers:
-    """Open the watchers that are asked for.
-
-    Args:
-        subject: what they watch.
-        places: kind (of `KINDS`) -> folder or address, "" for its own choice, None where it is not asked for.
-
-    Raises:
-        SpecError: a package is missing; nothing is opened.
-    """
-    asked = {kind: place for kind, place in places.items() if place is not None}
-    openers: dict[str, Opener] = {kind: import_module(KINDS[kind]).open_watcher for kind in asked}
-    return Watchers({kind: openers[kind](subject, place) for kind, place in asked.items()})

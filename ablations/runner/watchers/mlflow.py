@@ -9,13 +9,14 @@ from typing import Any
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.runner.extras import require
-from ablations.runner.job import Event
-from ablations.runner.watchers._base import Subject, Watcher
+from ablations.runner.job import Event, Job
+from ablations.runner.watchers._base import WATCHERS, Subject, Watcher
 from ablations.study.settings import flatten
+from ablations.study.trial import Trial
 from vae.code import code_of, core_hash
 from vae.errors import VaebenchError
 
-__all__ = ["MLflow", "open_watcher"]
+__all__ = ["MLflow"]
 
 PARENT, KEY = "mlflow.parentRunId", "vaebench.key"
 DATABASE, ARTEFACTS = "mlflow.db", "mlflow"  # among a study's results
@@ -24,7 +25,8 @@ ENDS: Mapping[str, str] = {Status.DONE: "FINISHED"}
 LEFT_OUT = ("epoch",)  # of a row of the history: it is the step
 
 
-class MLflow:
+@WATCHERS.register("mlflow")
+class MLflow(Watcher):
     """Keeps the runs of a study.
 
     A trial that is taken up again goes on in its run, where its points end: a run is found again by the trial's name
@@ -32,27 +34,39 @@ class MLflow:
 
     Args:
         subject: what is watched.
-        uri: of a tracking server or a database.
-        artefacts: where a new experiment's files go, where that is ours to say.
+        place: the address of a tracking server or a database; "" for `$MLFLOW_TRACKING_URI`, or a database among the
+            study's results where that is not set.
 
     Raises:
+        SpecError: MLflow is not installed.
         VaebenchError: nothing can be kept there.
     """
 
-    def __init__(self, subject: Subject, uri: str, artefacts: str | None = None) -> None:
+    def __init__(self, subject: Subject, place: str) -> None:
         """Find or make the experiment and the study's run."""
+        require("mlflow", "mlflow", "--mlflow")
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        self._subject = subject
+        uri, artefacts = place or os.environ.get("MLFLOW_TRACKING_URI", ""), None
+        if not uri:
+            root = subject.store.root.absolute()
+            subject.store.create()
+            uri, artefacts = f"sqlite:///{root / DATABASE}", (root / ARTEFACTS).as_uri()
+        self._name = subject.study.name
+        self._trials: dict[str, Trial] = {}
         self._runs: dict[str, str] = {}
         self._known: dict[str, int] = {}
         try:
             self._client = MlflowClient(tracking_uri=uri)
             self._experiment = self._find_experiment(artefacts)
-            self._parent = self._find(subject.study.name, core_hash(), {})
+            self._parent = self._find(self._name, core_hash(), {})
         except (MlflowException, OSError) as error:
             raise VaebenchError(f"--mlflow {uri}: {str(error).splitlines()[0]}. Choose another place") from None
+
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Learn the trials' settings."""
+        self._trials |= {job.name: job.trial for job in jobs}
 
     def on_event(self, event: Event) -> None:
         """Log a row of the history, or what a finished trial is."""
@@ -75,9 +89,8 @@ class MLflow:
         self._client.set_terminated(self._parent, "FINISHED")
 
     def _find_experiment(self, artefacts: str | None) -> str:
-        name = self._subject.study.name
-        found = self._client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else self._client.create_experiment(name, artefacts))
+        found = self._client.get_experiment_by_name(self._name)
+        return str(found.experiment_id if found else self._client.create_experiment(self._name, artefacts))
 
     def _find(self, name: str, code: str, tags: Mapping[str, str]) -> str:
         """Return the run of this name and code, a new one where there is none."""
@@ -90,13 +103,13 @@ class MLflow:
         return str(made.info.run_id)
 
     def _open(self, trial: str) -> None:
-        code = code_of(self._subject.trials[trial].spec)["vae"]
+        code = code_of(self._trials[trial].spec)["vae"]
         run = self._runs[trial] = self._find(trial, code, {PARENT: self._parent})
         self._known[trial] = max((point.step for point in self._client.get_metric_history(run, "loss")), default=0)
         if not self._client.get_run(run).data.params:
             from mlflow.entities import Param
 
-            settings = flatten(self._subject.trials[trial].spec.settings())
+            settings = flatten(self._trials[trial].spec.settings())
             for some in _pieces(Param(name, str(value)) for name, value in settings.items()):
                 self._client.log_batch(run, params=some)
 
@@ -108,26 +121,12 @@ class MLflow:
             self._client.log_batch(self._runs[trial], metrics=some)
 
     def _end(self, record: Record) -> None:
-        run, epochs = self._runs[record.trial], self._subject.trials[record.trial].spec.train.epochs
+        run, epochs = self._runs[record.trial], self._trials[record.trial].spec.train.epochs
         self._log(record.trial, {f"test_{n}": v for n, v in record.metrics.items() if v is not None}, epochs)
         for name, value in {"status": record.status, "reason": record.reason}.items():
             self._client.set_tag(run, f"vaebench.{name}", value or "")
         self._client.log_dict(run, record.to_json(), "record.json")
         self._client.set_terminated(run, ENDS.get(record.status, "FAILED"))
-
-
-def open_watcher(subject: Subject, place: str) -> Watcher:
-    """Return the watcher that keeps its runs at `place`, `$MLFLOW_TRACKING_URI`, or among the study's results.
-
-    Raises:
-        SpecError: MLflow is not installed.
-    """
-    require("mlflow", "mlflow", "--mlflow")
-    if uri := place or os.environ.get("MLFLOW_TRACKING_URI"):
-        return MLflow(subject, uri)
-    root = subject.store.root.absolute()
-    subject.store.create()
-    return MLflow(subject, f"sqlite:///{root / DATABASE}", (root / ARTEFACTS).as_uri())
 
 
 def _pieces(items: Iterable[Any]) -> list[list[Any]]:

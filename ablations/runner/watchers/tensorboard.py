@@ -12,29 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablations.records.status import Status
-from ablations.runner.job import Event
-from ablations.runner.watchers._base import Subject, Watcher
+from ablations.runner.job import Event, Job
+from ablations.runner.watchers._base import WATCHERS, Subject, Watcher
+from ablations.study.trial import Trial
 from vae.code import code_of
 from vae.errors import SpecError
 
-__all__ = ["TensorBoard", "open_watcher"]
+__all__ = ["TensorBoard"]
 
 FOLDER = "tensorboard"
 PICTURES = ("examples", "reconstructions", "samples")
 LEFT_OUT = ("epoch",)  # of a row of the history: it is the step
 
 
-class TensorBoard:
+@WATCHERS.register("tensorboard")
+class TensorBoard(Watcher):
     """Writes the event files of a study's trials.
 
     A trial that is taken up again goes on in its folder where its points end; the points of older code are removed.
 
     Args:
         subject: what is watched.
-        folder: holds a folder for each trial.
+        place: the folder that holds a folder for each trial; "" for one among the study's results.
     """
 
-    def __init__(self, subject: Subject, folder: Path) -> None:
+    def __init__(self, subject: Subject, place: str) -> None:
         """Make the folder; TensorFlow is imported now.
 
         Raises:
@@ -42,13 +44,19 @@ class TensorBoard:
         """
         import tensorflow as tf
 
-        self._tf, self._subject, self._folder = tf, subject, folder
+        self._tf, self._store = tf, subject.store
+        self._folder = Path(place) if place else subject.store.root / FOLDER
         self._writers: dict[str, Any] = {}
         self._known: dict[str, int] = {}
+        self._trials: dict[str, Trial] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SpecError(f"--tensorboard {folder}: {error.strerror or error}. Choose another folder") from None
+            raise SpecError(f"--tensorboard {self._folder}: {error.strerror or error}. Choose another folder") from None
+
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Learn how long the trials are, and by what code they are made."""
+        self._trials |= {job.name: job.trial for job in jobs}
 
     def on_event(self, event: Event) -> None:
         """Write a row of the history, or what a finished trial is."""
@@ -60,10 +68,10 @@ class TensorBoard:
             self._write(event.trial, event.epoch, values)
         elif event.record is not None:
             if event.record.status == Status.DONE:
-                epochs = self._subject.trials[event.trial].spec.train.epochs
+                epochs = self._trials[event.trial].spec.train.epochs
                 metrics = {name: value for name, value in event.record.metrics.items() if value is not None}
                 self._write(event.trial, epochs, {f"metric/{name}": value for name, value in metrics.items()})
-                self._draw(event.trial, epochs, self._subject.store.arrays(event.record))
+                self._draw(event.trial, epochs, self._store.arrays(event.record))
             self._shut(event.trial)
 
     def close(self, files: Sequence[Path] = ()) -> None:  # noqa: ARG002 - there is no place for files
@@ -73,7 +81,7 @@ class TensorBoard:
 
     def _open(self, trial: str) -> None:
         folder = self._folder / trial
-        suffix = f".{code_of(self._subject.trials[trial].spec)['vae'][:8]}"
+        suffix = f".{code_of(self._trials[trial].spec)['vae'][:8]}"
         mine = []
         for path in sorted(folder.glob("*tfevents*")):
             if path.name.endswith(suffix):
@@ -119,11 +127,6 @@ class TensorBoard:
         writer = self._writers.pop(trial, None)
         if writer is not None:
             writer.close()
-
-
-def open_watcher(subject: Subject, place: str) -> Watcher:
-    """Return the watcher that writes to the folder `place`, or to one among the study's results."""
-    return TensorBoard(subject, Path(place) if place else subject.store.root / FOLDER)
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:

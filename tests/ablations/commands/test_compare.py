@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablations.analysis.changes import ALL, Change, compare, half_width, judge
+from ablations.analysis.changes import ALL, MetricChange, compare, half_width, judge
 from ablations.cli import main
 from ablations.records.record import Record
 from ablations.records.store import Store
@@ -55,7 +55,7 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
     return write
 
 
-def row(changes: Sequence[Change], configuration: str, metric: str = "mse") -> Change:
+def row(changes: Sequence[MetricChange], configuration: str, metric: str = "mse") -> MetricChange:
     (found,) = (one for one in changes if (one.configuration, one.metric) == (configuration, metric))
     return found
 

@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +19,10 @@ from ablations.analysis.grid import Grid
 from ablations.report import explorer, report
 from ablations.report import parts as trialparts
 from ablations.report.explorer import explore
-from ablations.report.figures import Loaders, against_latent
-from ablations.report.findings._base import Answer
-from ablations.report.findings.best import Statement, answer
+from ablations.report.figures import FIGURES, Shown
+from ablations.report.findings import Answer, Statement, answer
 from ablations.report.headlines import headlines, supporting
+from ablations.report.loaders import Loaders
 from ablations.report.parts import linked, trial_parts
 from ablations.report.report import render
 from ablations.report.sprites import sprite
@@ -169,7 +169,7 @@ def test_many_trials_have_pictures_of_the_median_seed_alone(demo: Any, monkeypat
     monkeypatch.setattr(trialparts, "_PICTURES_OF_ALL", 50)
     grid = Grid.of(demo.records)
     parts = trial_parts(grid, demo.records, loaders(demo), "results/digits")
-    medians = {one.representative().trial for one in grid.configurations if one.trials}
+    medians = {one.representative("mse").trial for one in grid.configurations if one.trials}
     pictured = {part.folder.removeprefix("trials/") for part in parts.items if part.pictures}
     assert pictured == medians
     assert len(parts.items) == len(demo.records)
@@ -217,7 +217,11 @@ def test_the_figure_at_the_head_is_the_errors(
     study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = ("ssim", "mse")
-    monkeypatch.setattr(report, "draw", lambda grid, *_, **__: [against_latent(grid, "digits", name) for name in two])
+
+    def draw(grid: Grid, loaders: Loaders, **_: object) -> Iterable[object]:
+        return FIGURES["against_latent"].draw(Shown(replace(grid, metrics=two), "digits", loaders))
+
+    monkeypatch.setattr(report, "draw", draw)
     made = study.demo(models=("conv",), latents=(2, 8), weights=(1e-4,), ssim_weights=(0.0,), broken=False)
     text = render(made.source(), tmp_path, latex=False, embedding="pca").html.read_text("utf-8")
     head, rest = text.split("<main>")
@@ -226,7 +230,7 @@ def test_the_figure_at_the_head_is_the_errors(
     ids = re.findall(r'<figure id="(figure-\d+)"', text)
     assert len(ids) == len(set(ids)), "it is not shown twice"
     assert 'href="#figure-2"' in rest
-    assert supporting([]) is None
+    assert supporting([], "mse") is None
 
 
 def test_hostile_trials_are_text(study: ModuleType, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from ablations.records.tables import summary, table
 from ablations.report import latex
 from ablations.report import page as assembly
-from ablations.report.report import Rendered, render, templates
+from ablations.report.page import templates
+from ablations.report.report import Rendered, render
 from vae.errors import VaebenchError
 
 MINUS = "\N{MINUS SIGN}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 
 TABLE: dict[str, Any] = {
     "name": "threads",
@@ -22,7 +22,8 @@ TOLERANCE = {"mse": 2e-3, "ssim": 2e-3, "kl": 2e-3}  # relative, after 80 steps
 
 def test_another_number_of_threads_changes_no_more_than_rounding_does(tmp_path: Path) -> None:
     tables = [
-        run(Study.from_dict(TABLE), tmp_path / str(threads), workers=1, threads=threads).table for threads in (1, 2)
+        run(Study.from_dict(TABLE), tmp_path / str(threads), crew=Crew(workers=1, threads=threads)).table
+        for threads in (1, 2)
     ]
     for name, tolerance in TOLERANCE.items():
         np.testing.assert_allclose(tables[0][name], tables[1][name], rtol=tolerance, err_msg=name)

@@ -1,7 +1,6 @@
 import gc
 import json
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -16,13 +15,12 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from watching import Notes
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 from ablations.records.store import Store
 from ablations.runner.collect import collect
-from ablations.runner.crew import crew_size
 from ablations.runner.executors import EXECUTORS, Executor, processes
-from ablations.runner.executors._worker import ORPHANED
 from ablations.runner.job import Event, Job
 from ablations.runner.plan import make_plan
 from ablations.runner.trial import perform
@@ -40,8 +38,8 @@ def study(**axes: Any) -> Study:
     return Study.from_dict(TABLE | {"axes": TABLE["axes"] | axes})
 
 
-def trained(events: list[Event]) -> list[str]:
-    return [event.trial for event in events if event.kind == "finished"]
+def trained(notes: Notes) -> list[str]:
+    return [event.trial for event in notes.events if event.kind == "finished"]
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -51,7 +49,8 @@ def test_inline_spares_the_collector_what_is_imported_and_leaves_the_caller_as_i
     if before:
         gc.freeze()
     frozen: list[int] = []
-    run(study(latent_dim=[2]), tmp_path, executor="inline", on_event=lambda _: frozen.append(gc.get_freeze_count()))
+    notes = Notes(lambda _: frozen.append(gc.get_freeze_count()))
+    run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"), watch=notes)
     try:
         assert min(frozen) > 100_000
         assert bool(gc.get_freeze_count()) is before
@@ -60,34 +59,36 @@ def test_inline_spares_the_collector_what_is_imported_and_leaves_the_caller_as_i
 
 
 def test_a_second_run_trains_nothing_and_a_third_just_what_is_missing(tmp_path: Path) -> None:
-    events: list[Event] = []
-    first = run(study(), tmp_path, executor="inline", on_event=events.append)
-    assert len(trained(events)) == first.trained == 2
-    assert [event.kind for event in events] == ["started", "epoch", "finished"] * 2
+    notes, inline = Notes(), Crew(executor="inline")
+    first = run(study(), tmp_path, crew=inline, watch=notes)
+    assert len(trained(notes)) == first.trained == 2
+    assert [event.kind for event in notes.events] == ["started", "epoch", "finished"] * 2
+    assert list(notes.jobs) == [trial.name for trial in study().trials()]
     assert not first.failed
     assert pd.read_csv(first.store.table_csv)["mse"].tolist() == pytest.approx(first.table["mse"].tolist(), rel=1e-12)
     assert len(pd.read_csv(first.store.summary_csv)) == 2
     assert len(pd.read_parquet(first.store.table_parquet)) == 2
 
-    events.clear()
-    assert run(study(), tmp_path, executor="inline", on_event=events.append).trained == 0
-    assert not events
+    notes = Notes()
+    assert run(study(), tmp_path, crew=inline, watch=notes).trained == 0
+    assert not notes.events
+    assert not notes.jobs
 
     gone = first.records[1].trial
     shutil.rmtree(first.store.trials / gone)
-    third = run(study(), tmp_path, executor="inline", on_event=events.append)
-    assert trained(events) == [gone]
+    third = run(study(), tmp_path, crew=inline, watch=notes)
+    assert trained(notes) == [gone]
     pd.testing.assert_frame_equal(third.table[DETERMINED], first.table[DETERMINED])  # to the last bit
 
-    events.clear()
-    wider = run(study(latent_dim=[2, 3, 4]), tmp_path, executor="inline", on_event=events.append)
-    assert [name for name in trained(events) if "latent_dim4" in name] == trained(events)
+    notes = Notes()
+    wider = run(study(latent_dim=[2, 3, 4]), tmp_path, crew=inline, watch=notes)
+    assert [name for name in trained(notes) if "latent_dim4" in name] == trained(notes)
     assert len(wider.table) == 3
 
 
 def test_processes_and_inline_agree_and_workers_end(tmp_path: Path) -> None:
-    inline = run(study(), tmp_path / "inline", executor="inline", threads=1)
-    pooled = run(study(), tmp_path / "pooled", executor="processes", workers=2, threads=1)
+    inline = run(study(), tmp_path / "inline", crew=Crew(executor="inline", threads=1))
+    pooled = run(study(), tmp_path / "pooled", crew=Crew(executor="processes", workers=2, threads=1))
     pd.testing.assert_frame_equal(inline.table[DETERMINED], pooled.table[DETERMINED])
     assert not [child for child in psutil.Process().children() if "ablations" in " ".join(child.cmdline())]
 
@@ -96,14 +97,14 @@ def test_a_failed_trial_is_a_row_and_stops_nobody(tmp_path: Path) -> None:
     fixed = TABLE["fixed"] | {"output": "linear", "train.epochs": 2, "batch_size": 64}
     axes = TABLE["axes"] | {"learning_rate": [1e-3, 1e30], "latent_dim": [2]}
     mixed = Study.from_dict(TABLE | {"axes": axes, "fixed": fixed})
-    outcome = run(mixed, tmp_path, executor="inline")
+    outcome = run(mixed, tmp_path, crew=Crew(executor="inline"))
     assert outcome.table["status"].tolist() == ["done", "diverged"]
     assert "not finite at step" in outcome.table["reason"][1]
     assert outcome.summary["n"].tolist() == [1, 0]
     assert outcome.summary["failed"].tolist() == [0, 1]
     assert len(outcome.failed) == 1
     # It is tried again, and what is done is not.
-    again = run(mixed, tmp_path, executor="inline")
+    again = run(mixed, tmp_path, crew=Crew(executor="inline"))
     assert again.trained == 0
     bad = outcome.failed[0].trial
     tries = [(one.number, one.status) for one in outcome.store.ledger.attempts() if one.trial == bad]
@@ -121,14 +122,14 @@ def test_a_worker_that_the_kernel_killed_for_want_of_memory_is_told_apart(
             if event.kind == "started" and "ablations.runner.executors._worker" in child.cmdline():
                 child.kill()
 
-    outcome = run(study(latent_dim=[2]), tmp_path, workers=1, retries=0, on_event=kill)
+    outcome = run(study(latent_dim=[2]), tmp_path, crew=Crew(workers=1, retries=0), watch=Notes(kill))
     assert [record.status for record in outcome.failed] == ["out_of_memory"]
     assert "the kernel killed the worker process for want of memory" in str(outcome.failed[0].reason)
 
 
 def test_skipped_and_interrupted_trials_are_rows(tmp_path: Path) -> None:
     table = TABLE | {"exclude": [{"latent_dim": 3}]}
-    outcome = run(Study.from_dict(table), tmp_path, executor="inline")
+    outcome = run(Study.from_dict(table), tmp_path, crew=Crew(executor="inline"))
     assert outcome.table["status"].tolist() == ["done", "skipped"]
     assert outcome.table["reason"][1] == "by exclude 1: latent_dim = 3"
     assert outcome.summary[["n", "failed", "skipped"]].to_numpy().tolist() == [[1, 0, 0], [0, 0, 1]]
@@ -143,42 +144,24 @@ def test_skipped_and_interrupted_trials_are_rows(tmp_path: Path) -> None:
     assert found.summary["interrupted"].tolist() == [0, 1]
     assert not found.failed
     assert collect(outcome.store, plan, running=[cut_short]).table["status"].tolist() == ["done"]
-    assert run(wider, tmp_path, executor="inline").table["status"].tolist() == ["done", "done"]
-
-
-def test_a_worker_that_nobody_listens_to_leaves_its_checkpoints(tmp_path: Path) -> None:
-    long = Study.from_dict(TABLE | {"fixed": TABLE["fixed"] | {"train.epochs": 9000}, "axes": {"latent_dim": [2]}})
-    trial = next(iter(long.trials()))
-    store = Store(tmp_path)
-    command = [sys.executable, "-m", "ablations.runner.executors._worker", "0", "1"]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
-        pickle.dump(Job(trial, tmp_path), worker.stdin)  # type: ignore[arg-type]
-        worker.stdin.flush()  # type: ignore[union-attr]
-        deadline = time.monotonic() + 120
-        while not list(store.workspace(trial.name).glob("*.checkpoint")) and time.monotonic() < deadline:
-            pickle.load(worker.stdout)  # type: ignore[arg-type]  # noqa: S301 - from our own worker
-        worker.stdout.close()  # type: ignore[union-attr]
-        assert worker.wait(30) == ORPHANED
-    assert list(store.workspace(trial.name).glob("*.checkpoint"))
-    assert store.read(trial.name) is None
+    assert run(wider, tmp_path, crew=Crew(executor="inline")).table["status"].tolist() == ["done", "done"]
 
 
 def test_a_timeout_needs_processes(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="'inline' can't stop a trial"):
-        run(study(), tmp_path, executor="inline", timeout=20)
+        run(study(), tmp_path, crew=Crew(executor="inline", timeout=20))
 
 
 def test_results_of_older_code_are_marked_and_retrained_when_asked(tmp_path: Path) -> None:
-    outcome = run(study(latent_dim=[2]), tmp_path, executor="inline")
+    outcome = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"))
     file = outcome.store.trials / outcome.records[0].trial / "record.json"
     record = json.loads(file.read_text())
     record["code"]["core"] = "older"
     file.write_text(json.dumps(record))
-    again = run(study(latent_dim=[2]), tmp_path, executor="inline")
+    again = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"))
     assert again.trained == 0
     assert again.table["stale"].tolist() == [True]
-    fresh = run(study(latent_dim=[2]), tmp_path, executor="inline", refresh=True)
+    fresh = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"), refresh=True)
     assert fresh.trained == 1
     assert fresh.table["stale"].tolist() == [False]
 
@@ -189,10 +172,9 @@ class Broken(Executor):
         raise KeyboardInterrupt
 
 
-def test_a_stopped_run_keeps_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EXECUTORS._entries, "broken", Broken)  # type: ignore[attr-defined]
-    with pytest.raises(KeyboardInterrupt):
-        run(study(), tmp_path, executor="broken")
+def test_a_stopped_run_keeps_its_tables(tmp_path: Path) -> None:
+    with EXECUTORS.temporarily("broken", Broken), pytest.raises(KeyboardInterrupt):
+        run(study(), tmp_path, crew=Crew(executor="broken"))
     assert len(pd.read_csv(tmp_path / "tiny" / "table.csv")) == 1
 
 
@@ -213,7 +195,7 @@ latent_dim = [2, 3]
 epochs = [1, 9000]
 """
     )
-    command = [sys.executable, "-m", "ablations", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
+    command = [sys.executable, "-m", "vaebench", "run", str(file), "--results", str(tmp_path / "r"), "--workers", "1"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     store = Store(tmp_path / "r" / "long")
@@ -233,20 +215,6 @@ epochs = [1, 9000]
     missing = make_plan(Study.load(file), store).missing
     assert 0 < len(missing) < 4
     assert all(record is None or record.status == "done" for record in map(store.read, store.names()))
-
-
-def test_an_unknown_executor_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="unknown executor 'procesess': did you mean 'processes'"):
-        run(study(), tmp_path, executor="procesess")
-    assert not list(tmp_path.iterdir())
-
-
-def test_cores_are_divided_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    assert crew_size("processes", None, None, 1) == (8, 1)
-    assert crew_size("processes", 3, None, 1) == (3, 2)
-    assert crew_size("processes", None, 4, 1) == (2, 4)
-    assert crew_size("inline", None, None, 1) == (1, 8)
 
 
 def test_a_worker_is_given_the_trials_of_the_model_that_it_has_traced(tmp_path: Path) -> None:

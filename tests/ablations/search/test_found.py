@@ -8,17 +8,12 @@ import pytest
 from needs import package
 from sklearn.ensemble import RandomForestRegressor
 
-from ablations import Study, run
+from ablations import Crew, Study, run
+from ablations.analysis.grid import Grid
 from ablations.cli import main
-from ablations.report.figures import Drawn, LeftOut
-from ablations.report.figures.search import (
-    axis_importance,
-    best_so_far,
-    parallel_coordinates,
-    search_figures,
-    search_front,
-)
-from ablations.report.findings.search import search_answers
+from ablations.report.figures import FIGURES, Drawn, LeftOut, Shown, draw
+from ablations.report.findings import Answer, answer
+from ablations.report.loaders import Loaders
 from ablations.runner.executors import Executor
 from ablations.search.found import Search, read_search
 from ablations.search.tune import tune
@@ -38,6 +33,29 @@ TABLE: dict[str, Any] = {
 }
 
 
+NOTHING = Grid.of([])
+
+
+def never(record: object) -> Any:
+    raise AssertionError(f"a search is shown without {record}")
+
+
+LOADERS = Loaders(never, never)
+
+
+def drawn_of(search: Search) -> list[Drawn | LeftOut]:
+    return list(draw(NOTHING, LOADERS, search=search))
+
+
+def only(name: str, search: Search) -> Drawn | LeftOut:
+    (found,) = FIGURES[name].draw(Shown(NOTHING, "", LOADERS, search=search))
+    return found
+
+
+def told(search: Search | None) -> list[Answer]:
+    return answer(NOTHING, {}, search=search)
+
+
 SHARED: dict[str, Search] = {}  # of the table as it stands, made once
 
 
@@ -51,15 +69,15 @@ def searched(tmp_path: Path, **changes: Any) -> Search:
 
 def _searched(tmp_path: Path, **changes: Any) -> Search:
     study = Study.from_dict(TABLE | changes)
-    found = read_search(study, tune(study, tmp_path, executor="echo").store)
+    found = read_search(study, tune(study, tmp_path, crew=Crew(executor="echo")).store)
     assert found is not None
     return found
 
 
 def test_no_search_is_none(tmp_path: Path, echo: type[Executor]) -> None:
     study = Study.from_dict(TABLE | {"axes": {"latent_dim": [2]}})
-    assert read_search(study, run(study, tmp_path, executor="echo").store) is None
-    assert search_answers(None) == []
+    assert read_search(study, run(study, tmp_path, crew=Crew(executor="echo")).store) is None
+    assert told(None) == []
 
 
 def test_what_matters_is_told_with_how_far_to_trust_it(tmp_path: Path, echo: type[Executor]) -> None:
@@ -90,21 +108,21 @@ def test_cost_counts_what_was_trained_once(tmp_path: Path, echo: type[Executor])
     assert search.grid.seconds == pytest.approx(search.grid.trials * (1 + 4 + 0.5))
     assert sum(one.seconds for one in search.entries) == pytest.approx(24 * 2 * 5.5)
     assert sum(one.trained for one in search.entries) == 24 * 2 * 4
-    (answer,) = search_answers(search)
-    told = {one.lead: one.text for one in answer.statements}
+    (found,) = told(search)
+    said = {one.lead: one.text for one in found.statements}
     best = min(search.scored, key=lambda one: one.result.metrics["sse"])
-    assert f"proposal {best.proposal.number + 1}." in told["Best found"]
-    assert "test images" in told["Best found"]
-    assert "24 proposals by random, 0 failures, 0 repetitions: 192 epochs, 4 min 24 s" in told["Cost"]
-    assert "(with 5 values of learning_rate) has 120 trials, about 11 min" in told["Cost"]
-    assert "(24 proposals)" in told["What matters"]
+    assert f"proposal {best.proposal.number + 1}." in said["Best found"]
+    assert "test images" in said["Best found"]
+    assert "24 proposals by random, 0 failures, 0 repetitions: 192 epochs, 4 min 24 s" in said["Cost"]
+    assert "(with 5 values of learning_rate) has 120 trials, about 11 min" in said["Cost"]
+    assert "(24 proposals)" in said["What matters"]
 
 
 def test_figures_of_one_score(tmp_path: Path, echo: type[Executor]) -> None:
     search = searched(tmp_path)
-    drawn = list(search_figures(search))
+    drawn = drawn_of(search)
     assert [one.key for one in drawn if isinstance(one, Drawn)] == ["search-best", "search-axes", "search-importance"]
-    best = best_so_far(search)
+    best = only("search_best", search)
     assert isinstance(best, Drawn)
     steps = best.figure.axes[0].lines[1].get_ydata()
     scores = [one.result.metrics["sse"] for one in search.scored]
@@ -118,7 +136,7 @@ def test_figures_of_one_score(tmp_path: Path, echo: type[Executor]) -> None:
 
 def test_a_score_that_is_better_high_rises(tmp_path: Path, echo: type[Executor]) -> None:
     search = searched(tmp_path, tune=TABLE["tune"] | {"objective": "ssim"})
-    best = best_so_far(search)
+    best = only("search_best", search)
     assert isinstance(best, Drawn)
     assert (np.diff(best.figure.axes[0].lines[1].get_ydata()) >= 0).all()
     assert search.best is not None
@@ -129,21 +147,21 @@ def test_figures_of_a_front_and_of_too_little(
     tmp_path: Path, echo: type[Executor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front = searched(tmp_path / "front", tune=TABLE["tune"] | {"objective": ["sse", "kl"]})
-    drawn = list(search_figures(front))
+    drawn = drawn_of(front)
     assert [one.key for one in drawn if isinstance(one, Drawn)] == ["search-front", "search-axes"]
     assert "no one score" in drawn[-1].reason
-    (answer,) = search_answers(front)
-    assert answer.statements[0].lead == "Pareto front"
+    (answered,) = told(front)
+    assert answered.statements[0].lead == "Pareto front"
 
     little = searched(tmp_path / "little", tune={"tuner": "random", "trials": 3})
-    found = axis_importance(little)
+    found = only("search_importance", little)
     assert isinstance(found, LeftOut)
     assert "3 scored configurations, expected at least 12" in found.reason
 
     monkeypatch.setattr(echo, "broken", staticmethod(lambda _: True))
     nothing = searched(tmp_path / "nothing", tune={"tuner": "random", "trials": 3})
-    assert all(isinstance(figure(nothing), LeftOut) for figure in (best_so_far, parallel_coordinates, search_front))
-    assert search_answers(nothing)[0].statements[0].lead == "No result"
+    assert all(isinstance(one, LeftOut) for one in drawn_of(nothing))
+    assert told(nothing)[0].statements[0].lead == "No result"
 
 
 def test_the_command_searches_and_reports(

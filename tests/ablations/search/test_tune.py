@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from needs import package
+from watching import Notes
 
-from ablations import Study, run
+from ablations import Crew, Study, run
 from ablations.cli import main
 from ablations.records.store import Store
 from ablations.runner.collect import collect
@@ -71,7 +72,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def undisturbed(calm: dict[str, Any], tuner: str) -> tuple[list[Proposal], list[dict[str, Any]]]:
     if tuner not in calm:
-        tune(study(tuner), calm["root"] / tuner, executor="echo")
+        tune(study(tuner), calm["root"] / tuner, crew=Crew(executor="echo"))
         calm[tuner] = log_of(calm["root"] / tuner, study(tuner))
     return calm[tuner]  # type: ignore[no-any-return]
 
@@ -79,7 +80,7 @@ def undisturbed(calm: dict[str, Any], tuner: str) -> tuple[list[Proposal], list[
 @pytest.mark.parametrize("tuner", SETTINGS)
 def test_each_proposal_is_a_trial_like_any_other(tmp_path: Path, echo: type[Executor], tuner: str) -> None:
     of = study(tuner)
-    outcome = tune(of, tmp_path, executor="echo")
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     proposals, results = log_of(tmp_path, of)
     assert [one.number for one in proposals] == list(range(len(proposals)))
     assert len(proposals) == (9 if tuner == "grid" else SETTINGS[tuner]["trials"])
@@ -94,7 +95,7 @@ def test_each_proposal_is_a_trial_like_any_other(tmp_path: Path, echo: type[Exec
     assert not (outcome.store.root / "work").exists()
     # Again: nothing is proposed, nothing trained.
     before = outcome.store.search.read_bytes()
-    assert tune(of, tmp_path, executor="echo").trained == 0
+    assert tune(of, tmp_path, crew=Crew(executor="echo")).trained == 0
     assert outcome.store.search.read_bytes() == before
 
 
@@ -124,10 +125,10 @@ def test_a_search_cut_off_at_any_moment_proposes_the_same_and_counts_each_once(
         with monkeypatch.context() as patch:
             patch.setattr(echo, "blow", staticmethod(blow))
             with pytest.raises(KilledError):
-                tune(of, tmp_path, executor="echo")
+                tune(of, tmp_path, crew=Crew(executor="echo"))
         if kill == 1:
             torn(tmp_path / of.folder_name / "search.jsonl", dice)
-    tune(of, tmp_path, executor="echo")
+    tune(of, tmp_path, crew=Crew(executor="echo"))
     assert log_of(tmp_path, of) == (proposals, results)
     done = [trial for trial, _ in echo.performed]
     assert len(done) == len(set(done)) == calmly
@@ -137,19 +138,19 @@ def test_a_trial_that_is_deleted_is_trained_again_and_the_search_is_as_it_was(
     tmp_path: Path, echo: type[Executor]
 ) -> None:
     of = study()
-    outcome = tune(of, tmp_path, executor="echo")
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     before = log_of(tmp_path, of)
     gone = outcome.records[3].trial
     shutil.rmtree(outcome.store.trials / gone)
     echo.performed.clear()
-    assert tune(of, tmp_path, executor="echo").trained == 1
+    assert tune(of, tmp_path, crew=Crew(executor="echo")).trained == 1
     assert [trial for trial, _ in echo.performed] == [gone]
     assert log_of(tmp_path, of) == before
 
 
 def test_more_trials_go_on_where_fewer_ended(tmp_path: Path, echo: type[Executor]) -> None:
-    first = tune(study(tune={"tuner": "random", "trials": 4}), tmp_path, executor="echo")
-    more = tune(study(), tmp_path, executor="echo")
+    first = tune(study(tune={"tuner": "random", "trials": 4}), tmp_path, crew=Crew(executor="echo"))
+    more = tune(study(), tmp_path, crew=Crew(executor="echo"))
     assert more.trained == 2 * (10 - 4)
     assert {record.trial for record in first.records} < {record.trial for record in more.records}
 
@@ -158,9 +159,9 @@ def test_another_search_in_the_same_folder_begins_anew_and_uses_what_is_there(
     tmp_path: Path, echo: type[Executor]
 ) -> None:
     grid = study("grid")
-    run(grid, tmp_path, executor="echo")  # the same study as a grid
-    assert tune(grid, tmp_path, executor="echo").trained == 0
-    other = tune(study("grid", tune={"tuner": "random", "trials": 3}), tmp_path, executor="echo")
+    run(grid, tmp_path, crew=Crew(executor="echo"))  # the same study as a grid
+    assert tune(grid, tmp_path, crew=Crew(executor="echo")).trained == 0
+    other = tune(study("grid", tune={"tuner": "random", "trials": 3}), tmp_path, crew=Crew(executor="echo"))
     assert other.trained == 0
     assert len(other.records) == 3
     # Who reads the folder sees the search, and what else there is of the grid.
@@ -174,7 +175,7 @@ def test_a_trial_that_diverges_is_seen_and_the_search_goes_on(
 ) -> None:
     monkeypatch.setattr(echo, "broken", staticmethod(lambda spec: spec.train.learning_rate > 3e-3))
     of = study(tuner)
-    outcome = tune(of, tmp_path, executor="echo")
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     proposals, results = log_of(tmp_path, of)
     assert len(results) == SETTINGS[tuner]["trials"]
     lost = [result for result in results if result["status"] != "done"]
@@ -183,7 +184,7 @@ def test_a_trial_that_diverges_is_seen_and_the_search_goes_on(
     assert len(outcome.failed) == 2 * len(lost)
     assert not any(proposals[one["number"]].parent for one in lost)  # none goes on from what failed
     # A failure is an answer: it is not asked for again.
-    assert tune(of, tmp_path, executor="echo").trained == 0
+    assert tune(of, tmp_path, crew=Crew(executor="echo")).trained == 0
     search = read_search(of, outcome.store)
     assert search is not None
     assert search.best is not None
@@ -192,7 +193,7 @@ def test_a_trial_that_diverges_is_seen_and_the_search_goes_on(
 
 def test_rules_leave_proposals_out(tmp_path: Path, echo: type[Executor]) -> None:
     of = study("grid", exclude=[{"latent_dim": 2, "learning_rate": 1e-3}])
-    outcome = tune(study("grid", exclude=of.exclude), tmp_path, executor="echo")
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     _, results = log_of(tmp_path, of)
     assert Counter(result["status"] for result in results) == {"done": 8, "refused": 1}
     refused = next(result for result in results if result["status"] == "refused")
@@ -201,9 +202,10 @@ def test_rules_leave_proposals_out(tmp_path: Path, echo: type[Executor]) -> None
 
 
 def test_hyperband_goes_on_from_the_shorter_training(tmp_path: Path, echo: type[Executor]) -> None:
-    seen: dict[str, str | None] = {}
+    notes = Notes()
     of = study("hyperband")
-    tune(of, tmp_path, executor="echo", on_jobs=lambda jobs: seen.update({job.name: job.shared for job in jobs}))
+    tune(of, tmp_path, crew=Crew(executor="echo"), watch=notes)
+    seen = {name: job.shared for name, job in notes.jobs.items()}
     proposals, results = log_of(tmp_path, of)
     rungs = {one.number: results[one.number]["trials"] for one in proposals}
     promoted = [one for one in proposals if one.parent is not None]
@@ -216,18 +218,16 @@ def test_hyperband_goes_on_from_the_shorter_training(tmp_path: Path, echo: type[
     assert (frame["n"] == 2).all()  # lengths are not mixed in a mean
 
     scheduled = study("hyperband", fixed=TABLE["fixed"] | {"loss.kl.schedule": "warmup"})
-    tune(
-        scheduled,
-        tmp_path / "warm",
-        executor="echo",
-        on_jobs=lambda jobs: seen.update({j.name: j.shared for j in jobs}),
-    )
-    assert any(shared is None for shared in seen.values())  # a schedule is told in shares of the whole: trained anew
+    notes = Notes()
+    tune(scheduled, tmp_path / "warm", crew=Crew(executor="echo"), watch=notes)
+    assert any(
+        job.shared is None for job in notes.jobs.values()
+    )  # a schedule is told in shares of the whole: trained anew
 
 
 def test_weights_add_up_in_each_metrics_direction(tmp_path: Path, echo: type[Executor]) -> None:
     of = study(tune={"trials": 3, "tuner": "random", "objective": {"sse": 2.0, "ssim": 10.0, "kl": 0.5}})
-    tune(of, tmp_path, executor="echo")
+    tune(of, tmp_path, crew=Crew(executor="echo"))
     for result in log_of(tmp_path, of)[1]:
         metrics = result["metrics"]
         assert result["score"] == pytest.approx(2 * metrics["sse"] - 10 * metrics["ssim"] + 0.5 * metrics["kl"])
@@ -235,7 +235,7 @@ def test_weights_add_up_in_each_metrics_direction(tmp_path: Path, echo: type[Exe
 
 def test_two_metrics_give_a_front(tmp_path: Path, echo: type[Executor]) -> None:
     of = study(tune={"trials": 14, "tuner": "bayesian", "objective": ["sse", "kl"]})
-    outcome = tune(of, tmp_path, executor="echo")
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
     search = read_search(of, outcome.store)
     assert search is not None
     points = [(one.result.metrics["sse"], one.result.metrics["kl"]) for one in search.scored]
@@ -279,17 +279,18 @@ def test_a_log_that_another_version_made_is_followed_or_refused(
     tmp_path: Path, echo: type[Executor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of = study("grid")
-    outcome = tune(of, tmp_path, executor="echo")
-    lines = [json.loads(line) for line in outcome.store.search.read_text().splitlines()]
+    outcome = tune(of, tmp_path, crew=Crew(executor="echo"))
+    _, *written = outcome.store.search.read_text().splitlines()  # the first tells the format
+    lines = [json.loads(line) for line in written]
     moved = [line for line in lines if line["event"] == "proposed"]
     moved[0]["values"], moved[1]["values"] = moved[1]["values"], moved[0]["values"]
     outcome.store.search.write_text("".join(json.dumps(line) + "\n" for line in lines if line["event"] != "scored"))
-    tune(of, tmp_path, executor="echo")
+    tune(of, tmp_path, crew=Crew(executor="echo"))
     followed = [vars(one)["values"] for one in log_of(tmp_path, of)[0][:2]]
     assert followed == [line["values"] for line in moved[:2]]
     monkeypatch.setattr(tuning.Oracle, "ask", lambda *_, **__: None)
     with pytest.raises(SpecError, match="proposal 0 can't be made again"):
-        tune(of, tmp_path, executor="echo")
+        tune(of, tmp_path, crew=Crew(executor="echo"))
 
 
 REAL = """
@@ -311,7 +312,7 @@ parallel = 2
 
 
 def start(file: Path, results: Path, log: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "ablations", "tune", str(file), "--results", str(results), "--executor", "inline"]
+    words = [sys.executable, "-m", "vaebench", "tune", str(file), "--results", str(results), "--executor", "inline"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     with log.open("ab") as output:
         return subprocess.Popen([*words, "--no-pdf"], env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -324,7 +325,7 @@ def test_killed_searches_end_with_the_same_bits(tmp_path: Path, tuner: str) -> N
     file = tmp_path / "real.toml"
     file.write_text(REAL.replace("TUNER", tuner))
     of = Study.load(file)
-    calm = tune(of, tmp_path / "calm", executor="inline", threads=len(os.sched_getaffinity(0)))
+    calm = tune(of, tmp_path / "calm", crew=Crew(executor="inline", threads=len(os.sched_getaffinity(0))))
     dice = random.Random(0)  # noqa: S311 - no secret
     wild = Store(tmp_path / "wild" / "real")
     for _ in range(KILLS):
@@ -360,5 +361,5 @@ def test_killed_searches_end_with_the_same_bits(tmp_path: Path, tuner: str) -> N
             {"name": "straight", "fixed": dict(of.fixed) | {"train.epochs": row["epochs"]}}
             | {"axes": {"learning_rate": [row["learning_rate"]]}}
         )
-        again = run(straight, tmp_path / "straight", executor="inline", threads=len(os.sched_getaffinity(0)))
+        again = run(straight, tmp_path / "straight", crew=Crew(executor="inline", threads=len(os.sched_getaffinity(0))))
         assert again.records[0].metrics == calm.store.read(name).metrics

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from ablations.records.store import Store
 from ablations.runner.plan import make_plan
 from ablations.study.file import builtin_studies
-from ablations.study.settings import flatten, known_settings, nest, resolve
+from ablations.study.settings import Settings, flatten, nest
 from ablations.study.study import Study
 from ablations.study.trial import slug
 from vae.errors import SpecError, VaebenchError
 from vae.parts import Frozen, Part
+from vae.spec import RunSpec
 
+SETTINGS = Settings(RunSpec)
 TINY: dict[str, Any] = {
     "name": "tiny",
     "fixed": {"train": {"epochs": 1}, "data.limit": 64},
@@ -62,7 +64,7 @@ def test_each_part_of_a_grid_is_validated_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Part, "_shared", {})
     monkeypatch.setattr(Frozen, "parse", classmethod(counted))
     assert len(Study.from_dict(wide(10))) == 120
-    assert parsed.count("model") == 10
+    assert parsed.count("model") == 10 + 1  # the network where none is named
     assert parsed.count("loss.kl") == 3
     assert parsed.count("loss.reconstruction") == parsed.count("loss.ssim") == 1
 
@@ -174,6 +176,11 @@ def test_a_models_own_setting_is_no_axis_of_the_others() -> None:
         ("[axes]\nlatent_dim = [2]\n[[exclude]]\nlatent_dim = 2", r"no trial is left"),
         ("[report]\nbaseline = { modle = 'dense' }", r"report.baseline: unknown setting 'modle': did you mean 'model'"),
         ("[report]\nembedding = 'umap'", r"report.embedding: got 'umap'"),
+        ('[report]\nmetrics = ["mse", "ssmi"]', r"report.metrics: unknown metric 'ssmi': did you mean 'ssim'"),
+        ("[report]\nmetrics = []", r"report.metrics: got an empty list, expected at least one metric.*'mse'"),
+        ('[report]\nmetrics = ["mse", "mse"]', r"report.metrics: 'mse' stands there twice"),
+        ('[report]\nmetrics = ["kl"]', r"report.metrics: kl is neither better low nor high.*Expected some of .*psnr"),
+        ("[report]\nmetrics = 'mse'", r"report.metrics: got 'mse'"),
         ("axes = 3", r"axes: got 3"),
         ('[axes]\nrange = ["symmetric"]', r"data.range = 'symmetric'.*the two must agree"),
     ],
@@ -229,7 +236,7 @@ toml = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(sorted(known_settings())) | st.text(max_size=5), inner, max_size=3)
+        | st.dictionaries(st.sampled_from(sorted(SETTINGS.places)) | st.text(max_size=5), inner, max_size=3)
     ),
     max_leaves=8,
 )
@@ -260,11 +267,17 @@ def test_flatten_and_nest_are_inverse(table: dict[str, Any]) -> None:
 
 
 def test_every_setting_has_a_place() -> None:
-    for name, place in known_settings().items():
-        assert resolve(name, "x") == place
-    assert resolve("kl_weight", "x") == "loss.kl.weight"
-    assert resolve("batch_size", "x") == "train.batch_size"
-    assert resolve("normalization", "x") == "model.normalization"
+    resolve = partial(SETTINGS.resolve, where="x")
+    for name, place in SETTINGS.places.items():
+        assert resolve(name) == place
+    assert resolve("kl_weight") == "loss.kl.weight"
+    assert resolve("batch_size") == "train.batch_size"
+    assert resolve("normalization") == "model.normalization"
+    assert (resolve("dataset"), resolve("model"), resolve("model.name")) == (
+        "data.name",
+        "model.name",
+        "model.name",
+    )
 
 
 def test_slug_is_idempotent() -> None:

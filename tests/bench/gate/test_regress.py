@@ -9,12 +9,12 @@ import pytest
 from bench.cases import CASES
 from bench.gate import _worker, regress, validate
 from bench.gate import saved as _saved
-from bench.gate._fleet import Plan, counted
+from bench.gate._fleet import Effort, counted
 from bench.gate._revision import resolve, side_by_side, working
 from bench.gate._worker import spent
 from vae.errors import VaebenchError
 
-PLAN = Plan(rounds=3, blocks=4, seconds=0.002)
+EFFORT = Effort(rounds=3, blocks=4, seconds=0.002)
 
 
 def worktrees(root: Path) -> int:
@@ -25,7 +25,7 @@ def worktrees(root: Path) -> int:
 def test_the_gate_tells_a_slow_working_tree_from_its_fast_commit(clone: Path) -> None:
     said: list[str] = []
     base = resolve(clone, "HEAD")
-    report = regress.regress(clone, base, ["spin", "steady", "old", "fresh"], PLAN, regress.Limits(), said.append)
+    report = regress.regress(clone, base, ["spin", "steady", "old", "fresh"], EFFORT, regress.Limits(), said.append)
 
     spin = report.rows["spin"]
     assert spin["verdict"] == "regressed"
@@ -47,7 +47,7 @@ def test_the_gate_tells_a_slow_working_tree_from_its_fast_commit(clone: Path) ->
 def test_a_planted_slowdown_is_found_beside_an_unchanged_twin(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validate, "SLOW", 2.0)
     with side_by_side(clone, resolve(clone, "HEAD"), same=True) as trees:
-        rows = validate.once(trees, ["spin", "steady"], ["spin"], PLAN, lambda _: None)
+        rows = validate.once(trees, ["spin", "steady"], ["spin"], EFFORT, lambda _: None)
         faulty = counted(trees, ("head",), "parameter")
     found = {(row["name"], row["planted"]): row for row in rows}
     assert set(found) == {("spin", False), ("spin", True), ("steady", False)}

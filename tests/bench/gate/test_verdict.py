@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from bench.gate._fleet import Plan
+from bench.gate._fleet import Effort
 from bench.gate.limits import Limits
 from bench.gate.verdict import Change, Judged, compare, confirming_level, exact, judge, suspicious
 
-PLAN, LIMITS = Plan(), Limits()
+EFFORT, LIMITS = Effort(), Limits()
 BENCHMARKS = 15
 
 
 def synthetic(
-    rng: np.random.Generator, rounds: int = PLAN.rounds, *, slower: float = 0.0, noise: float = 1.0
+    rng: np.random.Generator, rounds: int = EFFORT.rounds, *, slower: float = 0.0, noise: float = 1.0
 ) -> np.ndarray:
     """Return times (rounds, blocks, 3): processes of their own speed, noisy timings, outliers, a drifting machine."""
     speed = rng.normal(0, 0.02 * noise, (rounds, 1, 1, 3))
-    timings = rng.normal(0, 0.06 * noise, (rounds, PLAN.blocks, 2, 3))
+    timings = rng.normal(0, 0.06 * noise, (rounds, EFFORT.blocks, 2, 3))
     outliers = (rng.random(timings.shape) < 0.02) * rng.exponential(0.3, timings.shape)
     order = np.array([[0, 1, 2], [2, 1, 0]])  # A B C C B A
-    steps = rng.normal(0, 0.005, rounds * PLAN.blocks * 6).cumsum().reshape(rounds, PLAN.blocks, 2, 3)
+    steps = rng.normal(0, 0.005, rounds * EFFORT.blocks * 6).cumsum().reshape(rounds, EFFORT.blocks, 2, 3)
     drift = np.take_along_axis(steps, np.broadcast_to(order, steps.shape), axis=-1)
     logs = speed + timings + outliers + drift
     logs[..., 0] += np.log1p(slower)

@@ -1,6 +1,7 @@
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ def test_size_is_for_every_data_set(name: str, install: Callable[..., Any], empt
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def register() -> Iterator[Callable[..., None]]:
     """Return a function that makes 'mine' a data set of the given arrays."""
+    until = ExitStack()
 
     def file(train: Split, test: Split, class_names: tuple[str, ...] = ()) -> None:
         class Mine(Dataset):
@@ -81,10 +83,10 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             def open(self, spec: DataSpec, *, download: bool = True) -> Opened:
                 return Opened("memory", "0" * 64, lambda: Decoded(train, test, class_names))
 
-        len(DATASETS)  # searched before the patch, so that the patch is all that is undone
-        monkeypatch.setattr(DATASETS, "_entries", {**DATASETS._entries, "mine": Mine})
+        until.enter_context(DATASETS.temporarily("mine", Mine))
 
-    return file
+    with until:
+        yield file
 
 
 GOOD = Split(np.zeros((4, 8, 8, 1), np.uint8))

@@ -66,12 +66,13 @@ def test_usual_names_are_a_split(train: str, test: str) -> None:
         (["a/{}", "b/{}"], ["a", "b"]),  # classes first
         (["a/more/{}/x", "b/more/{}/y"], ["a", "b"]),
         (["{}/a/images", "{}/b/images"], ["a", "b"]),
+        (["archive_{}/{}/a", "archive_{}/{}/b"], ["a", "b"]),
         (["{}/images"], [""]),
         (["{}"], [""]),
     ],
 )
 def test_a_split_is_found_at_any_depth_and_classes_beside_it(folders: list[str], classes: list[str]) -> None:
-    train, test = ([folder.format(side) for folder in folders] for side in ("seg_train", "seg_test"))
+    train, test = ([folder.format(side, side) for folder in folders] for side in ("seg_train", "seg_test"))
     names = images(*train, count=3) + images(*test)
     assert sides(names) == (dict.fromkeys(classes, 3), dict.fromkeys(classes, 2))
 
@@ -103,6 +104,14 @@ def test_validation_is_the_test_where_there_is_none_and_that_is_told() -> None:
         (images("train", "more"), "train/ is called like one side of a split, but nothing beside it is the other"),
         (images("val", "test"), "test/ is called like one side of a split"),
         (images("cat", "Testing"), "Testing/ is called like one side of a split"),
+        (
+            images("GT_Final_Training_Images", "GT_Final_Test_Images"),
+            "Training_Images/ and .*Test_Images/ are called like",
+        ),
+        (
+            images("cats-train", "dogs-train", "cats-val", "dogs-val"),
+            "cats-train/ and cats-val/ are called like the two",
+        ),
         (images("train/a", "train/b", "test"), r"test/ has no class folders \(test/0\.png\), but train/ has: a, b"),
         (images("train", "test/a", "test/b"), r"train/ has no class folders \(train/0\.png\), but test/ has: a, b"),
         (images("train/a/images", "train/b/images", "val/images", "test/images"), "test/ has no class folders"),
@@ -116,7 +125,7 @@ def test_what_can_be_read_in_two_ways_is_refused(names: list[str], message: str)
 
 
 @pytest.mark.parametrize(
-    "folder", ["class train", "restrain", "testimony", "valid", "Dev", "Vala", "contest", "untrained"]
+    "folder", ["class train", "test track", "restrain", "testimony", "valid", "Dev", "Vala", "contest", "untrained"]
 )
 def test_names_that_only_contain_a_splits_are_classes(folder: str) -> None:
     layout = layout_of(WHERE, images("cat", folder))
@@ -143,6 +152,15 @@ def test_two_spellings_of_one_name_are_one_class() -> None:
 def test_classes_without_a_training_image_are_told() -> None:
     layout = layout_of(WHERE, images("train/good", "test/bad", "test/good", "test/worse"))
     assert layout.notices == ("2 of 3 classes of test/ have no training image: bad",)
+
+
+def test_a_side_with_one_class_called_by_a_number_keeps_it() -> None:
+    assert sides(images("train/0", "train/1", "test/0")) == ({"0": 2, "1": 2}, {"0": 2})
+
+
+def test_folders_that_sound_like_masks_are_told() -> None:
+    assert "annotations/ is taken for a class" in layout_of(WHERE, images("annotations", "images")).notices[0]
+    assert layout_of(WHERE, images("mask", "no mask")).notices == ()
 
 
 def test_copies_on_both_sides_are_counted() -> None:

@@ -18,38 +18,37 @@ from scipy import stats
 
 from ablations.analysis.grid import Grid
 from ablations.records.record import Record
-from ablations.report.figures import (
-    Drawn,
-    LeftOut,
-    Loaders,
-    against_axis,
-    against_latent,
-    draw,
-    error_against_time,
-    error_by_class,
-    extremes,
-    heat_map,
-    heat_pairs,
-    interpolations,
-    kl_by_dimension,
-    latent_maps,
-    latent_plane,
-    nearest_training_images,
-    rate_distortion,
-    reconstructions,
-    samples,
-    training_curves,
-    traversals,
-    varying_axes,
-)
+from ablations.report.figures import FIGURES, Drawn, LeftOut, Shown, draw
 from ablations.report.figures._choice import best_by_latent
-from ablations.report.figures.maps import embedded
+from ablations.report.figures.latent_maps import embedded
+from ablations.report.loaders import Loaders
 from ablations.statistics.intervals import pareto_front
 
 
 def loaders(demo: object) -> Loaders:
     source = demo.source()
     return Loaders(source.history, source.arrays)
+
+
+NOTHING = Loaders(lambda _: pd.DataFrame(), lambda _: {})
+
+
+def every(name: str, grid: Grid, demo: object = None, **changes: object) -> list[Drawn | LeftOut]:
+    shown = Shown(grid, "digits", loaders(demo) if demo else NOTHING, "pca", **changes)
+    return list(FIGURES[name].draw(shown))
+
+
+def only(name: str, grid: Grid, demo: object = None, **changes: object) -> Drawn | LeftOut:
+    (found,) = every(name, grid, demo, **changes)
+    return found
+
+
+def against_latent(grid: Grid, name: str = "mse") -> Drawn | LeftOut:
+    return only("against_latent", replace(grid, metrics=(name,)))
+
+
+def against_axis(grid: Grid, axis: str) -> Drawn:
+    return next(found for found in every("against_axis", grid) if found.key == f"axis-{axis}-digits")
 
 
 @pytest.fixture(scope="module")
@@ -62,48 +61,47 @@ def grid(demo: object) -> Grid:
     return Grid.of(demo.records)
 
 
-def test_every_family_is_drawn_with_its_words(demo: object, grid: Grid) -> None:
-    drawn = list(draw(grid, loaders(demo), embedding="pca"))
-    assert [one.key for one in drawn] == [
-        "mse-latent-digits",
-        "ssim-latent-digits",
-        "knn_accuracy-latent-digits",
-        "axis-model-digits",
-        "axis-kl_weight-digits",
-        "heat-latent_dim-kl_weight-digits",
-        "rate-distortion-digits",
-        "time-digits",
-        "reconstructions-digits",
-        "extremes-digits",
-        "classes-digits",
-        "interpolations-digits",
-        "traversals-digits",
-        "plane-digits",
-        "latent-digits",
-        "kl-dimensions-digits",
-        "samples-digits",
-        "nearest-digits",
-        "curves-digits",
+def test_every_figure_is_drawn_with_its_words(demo: object, grid: Grid) -> None:
+    for name, found in FIGURES.items():
+        drawn = every(name, grid, demo)
+        assert bool(drawn) is not found.whole, "no search, no figure of it"
+        for one in drawn:
+            assert isinstance(one, Drawn), name
+            assert one.key.endswith("-digits")
+            assert one.caption.endswith(".")
+            assert re.search(r"\d", one.alt), one.key
+
+
+def test_figures_stand_in_the_order_of_their_numbers_data_set_by_data_set(study: ModuleType) -> None:
+    few = {"models": ("conv",), "weights": (1e-4, 1e-2), "ssim_weights": (0.0,), "broken": False}
+    made = study.joined(study.demo(**few), study.demo(dataset="faces", **few))
+    grid = Grid.of(made.records)
+    found = sorted(FIGURES.values(), key=lambda one: one.order)
+    expected = [
+        one.title
+        for dataset in ("digits", "faces")
+        for entry in found
+        for one in entry.draw(Shown(grid, dataset, NOTHING))
     ]
-    for one in drawn:
-        assert one.caption.endswith(".")
-        assert re.search(r"\d", one.alt), one.key
+    assert len({(one.whole, one.order) for one in found}) == len(found), "none leaves its place to chance"
+    assert [one.title for one in draw(grid, NOTHING)] == expected
+    assert len(set(expected)) == len(expected)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(grid: Grid) -> None:
     before = dict(mpl.rcParams)
-    against_latent(grid, "digits", "mse").save("svg")
+    against_latent(grid).save("svg")
     assert dict(mpl.rcParams) == before
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 def test_the_same_records_give_the_same_bytes(grid: Grid, suffix: str) -> None:
-    first, second = (against_latent(grid, "digits", "mse").save(suffix) for _ in range(2))
+    first, second = (against_latent(grid).save(suffix) for _ in range(2))
     assert first == second
 
 
 def test_lines_go_through_the_means_and_points_are_seeds(grid: Grid) -> None:
-    figure = against_latent(grid, "digits", "mse").figure
+    figure = against_latent(grid).figure
     conv = next(axes for axes in figure.axes if axes.get_title(loc="left") == "conv")
     mean = [one.mean("mse") for one in grid.configurations if one.model == "conv" and one.axes["kl_weight"] == 1e-4]
     assert any(np.allclose(line.get_ydata(), mean) for line in conv.lines if len(line.get_ydata()) == 3)
@@ -117,12 +115,12 @@ def test_alt_text_has_the_numbers_of_the_table(grid: Grid) -> None:
     best = min(
         (one for one in grid.configurations if one.latent_dim == 16 and one.trials), key=lambda one: one.mean("mse")
     )
-    assert grid.formats.spread("mse", best.spread("mse")) in against_latent(grid, "digits", "mse").alt
+    assert grid.formats.spread("mse", best.spread("mse")) in against_latent(grid).alt
 
 
 def test_one_latent_size_leaves_the_curve_out_with_a_reason(study: ModuleType) -> None:
     grid = Grid.of(study.demo(latents=(8,), models=("conv",)).records)
-    left_out = against_latent(grid, "digits", "mse")
+    left_out = against_latent(grid)
     assert isinstance(left_out, LeftOut)
     assert "one latent size only (8)" in left_out.reason
 
@@ -130,8 +128,8 @@ def test_one_latent_size_leaves_the_curve_out_with_a_reason(study: ModuleType) -
 def test_interpolations_go_the_way_that_the_study_asks_for(study: ModuleType) -> None:
     made = study.demo(models=("conv",))
     grid = Grid.of(made.records)
-    straight = interpolations(grid, "digits", loaders(made))
-    round_ = interpolations(grid, "digits", loaders(made), "spherical")
+    straight = only("interpolations", grid, made)
+    round_ = only("interpolations", grid, made, path="spherical")
     assert isinstance(straight, Drawn)
     assert isinstance(round_, Drawn)
     assert "great circle" in round_.caption
@@ -142,26 +140,25 @@ def test_without_a_vae_what_needs_one_is_left_out(study: ModuleType) -> None:
     made = study.demo(models=("dense",))
     grid = Grid.of(made.records)
     reasons = [
-        rate_distortion(grid, "digits"),
-        interpolations(grid, "digits", loaders(made)),
-        samples(grid, "digits", loaders(made)),
-        latent_maps(grid, "digits", loaders(made)),
-        latent_plane(grid, "digits", loaders(made)),
-        kl_by_dimension(grid, "digits", loaders(made)),
-        nearest_training_images(grid, "digits", loaders(made)),
+        only("rate_distortion", grid),
+        only("interpolations", grid, made),
+        only("samples", grid, made),
+        only("latent_maps", grid, made),
+        only("latent_plane", grid, made),
+        only("kl_by_dimension", grid, made),
+        only("nearest_training_images", grid, made),
     ]
     assert all(isinstance(one, LeftOut) and "KL term" in one.reason for one in reasons)
-    for draw_one in (reconstructions, extremes, error_by_class):
-        assert isinstance(draw_one(grid, "digits", loaders(made)), Drawn)
-    moved = traversals(grid, "digits", loaders(made))
+    for name in ("reconstructions", "extremes", "error_by_class"):
+        assert isinstance(only(name, grid, made), Drawn)
+    moved = only("traversals", grid, made)
     assert isinstance(moved, Drawn)
     assert "variance of z_mean" in moved.caption
     assert "nats" not in moved.alt
 
 
 def test_lost_files_leave_figures_out_and_break_nothing(demo: object, grid: Grid) -> None:
-    empty = Loaders(lambda _: pd.DataFrame(), lambda _: {})
-    drawn = list(draw(grid, empty))
+    drawn = list(draw(grid, NOTHING))
     left = [one.title for one in drawn if isinstance(one, LeftOut)]
     assert [title.split(":")[0] for title in left] == [
         "Reconstructions",
@@ -198,14 +195,15 @@ def test_any_image_shape_is_laid_out(study: ModuleType, shape: tuple[int, int, i
             for name in ("example_labels", "interpolation_labels", "z_labels"):
                 del arrays[name]
     grid = Grid.of(made.records)
-    for draw_one in (reconstructions, interpolations, samples, extremes, traversals, nearest_training_images):
-        drawn = draw_one(grid, "digits", loaders(made))
+    names = ("reconstructions", "interpolations", "samples", "extremes", "traversals", "nearest_training_images")
+    for name in names:
+        drawn = only(name, grid, made)
         picture = drawn.figure.axes[0].images[0]
         ratio = picture.get_array().shape[0] / picture.get_array().shape[1]
         box = drawn.figure.axes[0].get_window_extent()
         assert box.height / box.width == pytest.approx(ratio, rel=0.02), "pixels are square"
     assert drawn.save("png").startswith(b"\x89PNG")
-    assert isinstance(latent_maps(grid, "digits", loaders(made), "pca"), Drawn)
+    assert isinstance(only("latent_maps", grid, made), Drawn)
 
 
 def test_names_that_are_code_are_drawn_as_text(study: ModuleType) -> None:
@@ -219,7 +217,7 @@ def test_names_that_are_code_are_drawn_as_text(study: ModuleType) -> None:
 
 
 def test_curves_mean_the_seeds_and_bound_them(demo: object, grid: Grid) -> None:
-    figure = training_curves(grid, "digits", loaders(demo)).figure
+    figure = only("training_curves", grid, demo).figure
     one = min((item for item in grid.within("digits") if item.model == "conv"), key=lambda item: item.mean("mse"))
     curves = np.stack([demo.histories[trial.trial]["val_reconstruction"] for trial in one.trials])
     lines = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines]
@@ -235,7 +233,7 @@ def test_embedding_is_computed_once_and_read_again(tmp_path: Path, monkeypatch: 
         calls.append(method)
         return z[:, :2] * 2
 
-    monkeypatch.setattr("ablations.report.figures.maps.embed", embed)
+    monkeypatch.setattr("ablations.report.figures.latent_maps.embed", embed)
     points = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
     first = embedded(points, "tsne", tmp_path)
     assert np.array_equal(embedded(points.copy(), "tsne", tmp_path), first)
@@ -273,7 +271,7 @@ def test_means_against_an_axis_are_over_the_same_settings_at_every_value(study: 
     """The diverged trial's seed leaves its configuration's other values out too: the rest stays balanced."""
     made = study.demo(models=("conv", "conv-paper"), ssim_weights=(0.0,))
     grid = Grid.of(made.records)
-    drawn = against_axis(grid, "digits", "kl_weight")
+    drawn = against_axis(grid, "kl_weight")
     assert isinstance(drawn, Drawn)
     assert "all combinations" in drawn.caption
     failed = next(one for one in made.records if one.status == "failed")
@@ -294,7 +292,7 @@ def test_means_against_an_axis_are_over_the_same_settings_at_every_value(study: 
 
 def test_models_that_share_no_settings_are_compared_at_their_best(demo: object, grid: Grid) -> None:
     """The dense autoencoder has no KL weight: each point takes the best of its model and latent size."""
-    drawn = against_axis(grid, "digits", "model")
+    drawn = against_axis(grid, "model")
     assert isinstance(drawn, Drawn)
     assert "configuration that is best" in drawn.caption
     expected = [
@@ -310,7 +308,7 @@ def test_intervals_need_three_seeds(study: ModuleType) -> None:
     few = {"models": ("conv",), "ssim_weights": (0.0,), "broken": False}
 
     def bars(seeds: tuple[int, ...]) -> list[np.ndarray]:
-        drawn = against_axis(Grid.of(study.demo(seeds=seeds, **few).records), "digits", "kl_weight")
+        drawn = against_axis(Grid.of(study.demo(seeds=seeds, **few).records), "kl_weight")
         assert isinstance(drawn, Drawn)
         return [bar.get_segments()[0] for bar in drawn.figure.axes[0].collections]
 
@@ -346,9 +344,9 @@ def test_a_varying_axis_of_any_kind_has_its_figure(study: ModuleType) -> None:
             for one in made.records
         ]
     grid = Grid.of(records)
-    assert set(varying_axes(grid, "digits")) == {"decoder", "flag"}
+    assert {found.key for found in every("against_axis", grid)} == {"axis-decoder-digits", "axis-flag-digits"}
     for axis, levels in (("decoder", 3), ("flag", 2)):
-        drawn = against_axis(grid, "digits", axis)
+        drawn = against_axis(grid, axis)
         assert isinstance(drawn, Drawn)
         assert len(drawn.figure.axes[0].get_xticks()) == levels
 
@@ -356,9 +354,9 @@ def test_a_varying_axis_of_any_kind_has_its_figure(study: ModuleType) -> None:
 def test_cells_of_a_heat_map_hold_the_lowest_mean_in_print(study: ModuleType) -> None:
     made = study.demo(models=("conv", "dense"))
     grid = Grid.of(made.records)
-    assert heat_pairs(grid, "digits") == [("latent_dim", "kl_weight")]
-    drawn = heat_map(grid, "digits", ("latent_dim", "kl_weight"))
+    drawn = only("heat_map", grid)
     assert isinstance(drawn, Drawn)
+    assert drawn.key == "heat-latent_dim-kl_weight-digits"
     (axes,) = drawn.figure.axes  # the dense autoencoder has no KL weight
     printed = {text.get_position(): text.get_text() for text in axes.texts}
     for (column, line), text in printed.items():
@@ -379,7 +377,11 @@ def test_the_paper_s_figure_9_is_drawn_where_both_its_axes_vary(study: ModuleTyp
         for one in made.records
         for rate in (5e-4, 1e-3)
     ]
-    assert heat_pairs(Grid.of(records), "digits") == [("latent_dim", "kl_weight"), ("latent_dim", "learning_rate")]
+    drawn = every("heat_map", Grid.of(records))
+    assert [found.key for found in drawn] == [
+        "heat-latent_dim-kl_weight-digits",
+        "heat-latent_dim-learning_rate-digits",
+    ]
 
 
 def test_bars_are_the_nats_of_the_dimensions_sorted_and_pale_where_inactive(study: ModuleType) -> None:
@@ -388,7 +390,7 @@ def test_bars_are_the_nats_of_the_dimensions_sorted_and_pale_where_inactive(stud
     (arrays,) = made.arrays.values()
     arrays["kl_per_dimension"] = np.array([0.0001, 3.0, 0.5, 0.02], np.float32)
     arrays["z_mean"] = np.random.default_rng(0).standard_normal((400, 4)).astype(np.float32) * [0.01, 1, 1, 0.01]
-    drawn = kl_by_dimension(grid, "digits", loaders(made))
+    drawn = only("kl_by_dimension", grid, made)
     assert isinstance(drawn, Drawn)
     bars = {round(bar.get_x() + bar.get_width() / 2): bar for bar in drawn.figure.axes[0].patches}
     assert [bars[place].get_height() for place in (1, 2, 3, 4)] == pytest.approx([3, 0.5, 0.02, 0.001])
@@ -399,7 +401,7 @@ def test_bars_are_the_nats_of_the_dimensions_sorted_and_pale_where_inactive(stud
 
 
 def test_errors_by_class_are_the_classes_means(demo: object, grid: Grid) -> None:
-    drawn = error_by_class(grid, "digits", loaders(demo))
+    drawn = only("error_by_class", grid, demo)
     assert isinstance(drawn, Drawn)
     one = min((item for item in grid.within("digits") if item.model == "conv"), key=lambda item: item.mean("mse"))
     means = []
@@ -416,11 +418,11 @@ def test_errors_by_class_are_the_classes_means(demo: object, grid: Grid) -> None
 
 def test_the_errors_of_extremes_and_neighbours_are_printed(demo: object, grid: Grid) -> None:
     one = min((item for item in grid.within("digits") if item.model == "conv"), key=lambda item: item.mean("mse"))
-    arrays = demo.arrays[one.representative().trial]
-    drawn = extremes(grid, "digits", loaders(demo))
+    arrays = demo.arrays[one.representative("mse").trial]
+    drawn = only("extremes", grid, demo)
     printed = {text.get_text() for text in drawn.figure.axes[0].texts}
     assert {f"{error:.3g}" for error in arrays["extreme_sse"].flat} <= printed
-    drawn = nearest_training_images(grid, "digits", loaders(demo))
+    drawn = only("nearest_training_images", grid, demo)
     printed = {text.get_text() for text in drawn.figure.axes[0].texts}
     assert grid.formats.number("mse", float(arrays["nearest_mse"].min())) in printed
     for name in ("nearest_mse", "nearest_mse_test"):
@@ -456,10 +458,10 @@ def test_pictures_are_of_few_configurations_and_of_few_bytes(study: ModuleType) 
 
 
 def test_a_grey_picture_is_saved_in_grey_and_a_coloured_one_keeps_its_colours(demo: object, grid: Grid) -> None:
-    page = reconstructions(grid, "digits", loaders(demo)).save("png")
+    page = only("reconstructions", grid, demo).save("png")
     with Image.open(BytesIO(page)) as picture:
         assert picture.mode == "L"
-    with Image.open(BytesIO(against_latent(grid, "digits", "mse").save("png"))) as picture:
+    with Image.open(BytesIO(against_latent(grid).save("png"))) as picture:
         assert len(picture.convert("RGB").getcolors(10**6)) > 10
 
 
@@ -467,7 +469,7 @@ def test_failed_trials_are_in_no_figure(demo: object) -> None:
     failed = [replace(one, status="failed", reason="x", metrics={}, timings={}) for one in demo.records]
     grid = Grid.of(failed)
     assert all(isinstance(one, LeftOut) for one in draw(grid, loaders(demo)))
-    assert isinstance(error_against_time(grid, "digits"), LeftOut)
+    assert isinstance(only("error_against_time", grid), LeftOut)
 
 
 def test_many_latent_sizes_take_no_more_room(study: ModuleType) -> None:
@@ -476,9 +478,9 @@ def test_many_latent_sizes_take_no_more_room(study: ModuleType) -> None:
     found = [one.latent_dim for one in best_by_latent(grid, "digits")]
     assert (len(found), found[0], found[-1]) == (6, 2, 25)
     assert found == sorted(set(found))
-    maps = latent_maps(grid, "digits", loaders(demo), "pca").figure
+    maps = only("latent_maps", grid, demo).figure
     assert len(maps.axes) == 4
-    (axes,) = against_latent(grid, "digits", "mse").figure.axes
+    (axes,) = against_latent(grid).figure.axes
     assert len(axes.get_xticks()) == 10
     assert [label.get_text() for label in axes.get_xticklabels()][:: len(axes.get_xticks()) - 1] == ["2", "25"]
 
@@ -487,7 +489,7 @@ def test_more_weights_than_colours_are_one_line_of_the_best(study: ModuleType) -
     weights = tuple(10.0**-power for power in range(1, 11))
     demo = study.demo(models=("conv",), latents=(2, 4), weights=weights, ssim_weights=(0.0,), seeds=(0,), broken=False)
     grid = Grid.of(demo.records)
-    drawn = against_latent(grid, "digits", "mse")
+    drawn = against_latent(grid)
     (legend,) = drawn.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["KL weight: best of 10", "linear PCA"]
     assert "each point takes the best of 10 KL weights" in drawn.caption

@@ -7,8 +7,7 @@ import pytest
 from ablations.analysis.grid import Grid
 from ablations.analysis.pairs import contrasts
 from ablations.records.record import Record
-from ablations.report.findings._base import Answer
-from ablations.report.findings.best import answer, seeds_note
+from ablations.report.findings import Answer, answer, seeds_note
 from ablations.statistics.intervals import Spread
 from ablations.text.numbers import Formats, clean, percent, shorten, value_text
 

@@ -9,7 +9,7 @@ import pytest
 
 from ablations.analysis.grid import Grid
 from ablations.records.record import Record
-from ablations.report.findings.diagnosis import diagnosis
+from ablations.report.findings import answer
 
 WOBBLE = (0.0, 0.0002, -0.0001)
 
@@ -39,9 +39,9 @@ def said(
     records: Sequence[Record], lead: str, history: Callable[[Record], pd.DataFrame] | None = None, **baseline: object
 ) -> str:
     grid = Grid.of(records)
-    statements = diagnosis(grid, grid.within("digits"), baseline, history)
-    assert len({one.lead for one in statements}) == len(statements)
-    found = [one.text for one in statements if one.lead == lead]
+    (one,) = answer(grid, baseline, history)
+    assert len({said.lead for said in one.statements}) == len(one.statements)
+    found = [said.text for said in one.statements if said.lead == lead]
     return found[0].replace("\N{NO-BREAK SPACE}", " ") if found else ""
 
 

@@ -1,6 +1,7 @@
 """Watchers write what happened, once, in files that TensorBoard and MLflow read."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 
 from ablations import Study
-from ablations.cli import main
+from ablations.cli import _parser, main
 from ablations.records.record import Record
 from ablations.records.store import Store
-from ablations.runner.job import Event
-from ablations.runner.watchers import Subject, Watchers, open_watchers
-from ablations.runner.watchers._base import KINDS
+from ablations.runner.job import Event, Job
+from ablations.runner.watchers import WATCHERS, Subject, Watcher, Watchers
+from ablations.study.trial import Trial
+from vae.errors import SpecError
 
 STUDY = """
 name = "watched"
@@ -34,13 +36,24 @@ latent_dim = [2]
 def subject(tmp_path: Path) -> Subject:
     import tomllib
 
-    study = Study.from_dict(tomllib.loads(STUDY))
-    return Subject(study, Store(tmp_path / "watched"), {trial.name: trial for trial in study.trials()})
+    return Subject(Study.from_dict(tomllib.loads(STUDY)), Store(tmp_path / "watched"))
+
+
+def only(subject: Subject) -> Trial:
+    (trial,) = subject.study.trials()
+    return trial
+
+
+def opened(subject: Subject, kind: str) -> Watchers:
+    """Return a watcher that knows what is going to happen."""
+    watchers = Watchers.open(subject, {kind: ""})
+    watchers.on_jobs([Job(only(subject), subject.store.root)])
+    return watchers
 
 
 def events(subject: Subject, first: int, last: int) -> Iterator[Event]:
     """Yield a trial's epochs from `first` to `last`, and its end if that is the last of three."""
-    (name,) = subject.trials
+    name = only(subject).name
     yield Event("started", name)
     for epoch in range(first, last + 1):
         yield Event("epoch", name, epoch, {"epoch": epoch, "loss": 10.0 / epoch, "val_kl": epoch / 2})
@@ -58,7 +71,7 @@ def events(subject: Subject, first: int, last: int) -> Iterator[Event]:
 def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]], *, tidy: bool = True) -> None:
     """Have a watcher look on, a new one for each part, as after a runner's death."""
     for part in parts:
-        watchers = open_watchers(subject, {kind: ""})
+        watchers = opened(subject, kind)
         for event in events(subject, *part):
             watchers.on_event(event)
         if tidy:
@@ -83,7 +96,7 @@ def points(folder: Path) -> dict[str, list[tuple[int, Any]]]:
 def test_event_files_hold_each_epoch_once_and_pictures_at_the_end(subject: Subject) -> None:
     # The second runner tells epoch 2 again, for its checkpoint was of epoch 1.
     watched(subject, "tensorboard", [(1, 2), (2, 3)])
-    (name,) = subject.trials
+    name = only(subject).name
     found = points(subject.store.root / "tensorboard" / name)
     assert [(step, float(value)) for step, value in found["epoch/loss"]] == [
         (1, 10.0), (2, 5.0), (3, pytest.approx(10 / 3)),
@@ -100,7 +113,7 @@ def test_event_files_hold_each_epoch_once_and_pictures_at_the_end(subject: Subje
 
 def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: Subject) -> None:
     watched(subject, "tensorboard", [(1, 2)])
-    (name,) = subject.trials
+    name = only(subject).name
     folder = subject.store.root / "tensorboard" / name
     (file,) = folder.iterdir()
     with file.open("ab") as torn:
@@ -117,13 +130,12 @@ def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: 
 )  # MLflow's own use of SQLAlchemy
 def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_path: Path) -> None:
     watched(subject, "mlflow", [(1, 2)], tidy=False)  # its runner was killed
-    watchers = open_watchers(subject, {"mlflow": ""})
+    watchers = opened(subject, "mlflow")
     for event in events(subject, 2, 3):
         watchers.on_event(event)
     page = tmp_path / "index.html"
     page.write_text("the report")
-    watchers.files = [page]
-    watchers.close()
+    watchers.close([page])
     assert watchers.lost == {}
 
     from mlflow import MlflowClient
@@ -131,7 +143,7 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
     client = MlflowClient(f"sqlite:///{subject.store.root / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("watched")
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    (name,) = subject.trials
+    name = only(subject).name
     assert set(runs) == {"watched", name}
     trial, parent = runs[name], runs["watched"]
     assert trial.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -147,14 +159,14 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
 
 
 def test_a_watcher_that_fails_is_left_behind_and_stops_nobody() -> None:
-    class Gone:
+    class Gone(Watcher):
         def on_event(self, event: Event) -> None:
             raise ConnectionError("the server is gone\nand so on")
 
         def close(self, files: Sequence[Path] = ()) -> None:
             raise AssertionError
 
-    class Here:
+    class Here(Watcher):
         def __init__(self) -> None:
             self.seen: list[Event] = []
             self.closed = 0
@@ -190,18 +202,75 @@ def test_without_mlflow_the_extra_is_named_and_nothing_is_written(
     assert not (tmp_path / "r").exists()
 
 
-def test_nothing_is_imported_unless_asked_for(subject: Subject) -> None:
-    for module in KINDS.values():
-        sys.modules.pop(module, None)
-    assert open_watchers(subject, dict.fromkeys(KINDS)).members == {}
-    assert not set(KINDS.values()) & set(sys.modules)
+def test_a_watcher_overrides_what_it_likes(subject: Subject) -> None:
+    watcher = Watcher()
+    watcher.on_jobs([Job(only(subject), subject.store.root)])
+    for event in events(subject, 1, 3):
+        watcher.on_event(event)
+    watcher.close()
+
+
+def test_a_watcher_that_can_not_be_opened_leaves_none_open(subject: Subject, tmp_path: Path) -> None:
+    class Closes(Watcher):
+        closed = 0
+
+        def close(self, files: Sequence[Path] = ()) -> None:
+            type(self).closed += 1
+
+    (tmp_path / "file").write_text("")
+    with (
+        WATCHERS.temporarily("closes", lambda subject, place: Closes()),
+        pytest.raises(SpecError, match=r"--tensorboard .*file: .*Choose another folder"),
+    ):
+        Watchers.open(subject, {"closes": "", "tensorboard": str(tmp_path / "file")})
+    assert Closes.closed == 1
+
+
+def test_the_registry_imports_no_package_of_a_watcher() -> None:
+    code = (
+        "import sys\nfrom ablations.runner.watchers import WATCHERS\n"
+        "before = set(sys.modules)\nprint(*WATCHERS)\n"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    kinds, imported = done.stdout.splitlines()
+    assert kinds.split() == ["mlflow", "tensorboard"]
+    assert not {"mlflow", "tensorflow", "tensorboard"} & set(imported.split())
+
+
+def test_an_unknown_watcher_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "watched.toml"
+    file.write_text(STUDY)
+    command = ["run", str(file), "--results", str(tmp_path / "r"), "--executor", "inline"]
+    assert main([*command, "--watch", "tensorbord=board"]) == 2
+    assert "unknown watcher 'tensorbord': did you mean 'tensorboard'?" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["watched.toml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ([], {}),
+        (["--watch", "tensorboard"], {"tensorboard": ""}),
+        (["--tensorboard"], {"tensorboard": ""}),
+        (
+            ["--watch", "mlflow=http://host/?a=b", "--tensorboard", "d"],
+            {"mlflow": "http://host/?a=b", "tensorboard": "d"},
+        ),
+        (["--mlflow", "--watch", "mine=x"], {"mlflow": "", "mine": "x"}),
+    ],
+)
+def test_an_option_of_its_own_is_short_for_watch(words: list[str], places: dict[str, str]) -> None:
+    assert dict(_parser().parse_args(["run", "quick", *words]).watch) == places
 
 
 def test_a_study_is_watched_from_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "watched.toml"
     file.write_text(STUDY)
     command = ["run", str(file), "--results", str(tmp_path / "r"), "--executor", "inline", "--no-pdf"]
-    assert main([*command, "--tensorboard", str(tmp_path / "board")]) == 0
+    assert main([*command, "--watch", f"tensorboard={tmp_path / 'board'}"]) == 0
     ((name, found),) = [(path.name, points(path)) for path in (tmp_path / "board").iterdir()]
     record = Store(tmp_path / "r" / "watched").read(name)
     assert record is not None

@@ -1,4 +1,4 @@
-"""`python -m ablations` is `vaebench`."""
+"""`python -m vaebench` is the command."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """What a setting does: metrics against each axis of a study, everything else being equal."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,13 +11,14 @@ from matplotlib.ticker import NullLocator
 from ablations.analysis.grid import Configuration, Grid, best
 from ablations.records.record import SEED, measured
 from ablations.report.drawn import Drawn, LeftOut
-from ablations.report.figures._choice import few, half_width, levels_of
-from ablations.report.style import INK, MARKERS, End, label_ends, log_scale, new_figure, palette, shown, styled
+from ablations.report.figures._base import Shown, figure
+from ablations.report.figures._choice import error_bar, few, left_out, named_levels
+from ablations.report.style import INK, MARKERS, End, drawable, label_ends, log_scale, new_figure, palette, styled
 from ablations.statistics.intervals import spread
-from ablations.text.columns import FLOOR, MAIN, axis_label, quantity
+from ablations.text.columns import ERROR, FLOOR, axis_label, quantity
 from ablations.text.numbers import clean, count, value_text
 
-__all__ = ["against_axis", "varying_axes"]
+__all__ = ["against_axis"]
 
 _MOST_AXES = 6
 _MOST_LINES = 8
@@ -53,25 +54,33 @@ class _Line:
         return {level: one.values(name) for level, one in chosen.items() if one}
 
 
-def varying_axes(grid: Grid, dataset: str) -> list[str]:
+@figure("against_axis", order=20)
+def against_axis(shown: Shown) -> Iterator[Drawn | LeftOut]:
+    """Draw the study's metrics against each axis besides the latent size that has two values or more."""
+    for axis in _varying_axes(shown.grid, shown.dataset):
+        yield _against_axis(shown, axis)
+
+
+def _varying_axes(grid: Grid, dataset: str) -> list[str]:
     """Return the axes, besides the latent size, that have two or more values among the finished trials."""
     known = grid.within(dataset)
-    axes = [axis for axis in grid.varying if axis != "latent_dim" and len(levels_of(known, axis)) >= _LEVELS]
+    axes = [axis for axis in grid.varying if axis != "latent_dim" and len(named_levels(known, axis)) >= _LEVELS]
     return axes[:_MOST_AXES]
 
 
-def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
+def _against_axis(shown: Shown, axis: str) -> Drawn | LeftOut:
     """Draw the main metrics against one axis, a panel a metric, a line a model (a latent size where models vary).
 
     The means are over all other settings that were run at every value of the axis, so that nothing else differs
     between two points of a line; where no such setting exists, each point takes the best configuration.
     """
+    grid, dataset = shown.grid, shown.dataset
     title = f"Against {axis_label(axis)}: {clean(dataset)}"
-    known = [one for one in grid.within(dataset) if math.isfinite(one.mean("mse"))]
-    levels = levels_of(known, axis)
-    names = [name for name in MAIN if any(math.isfinite(one.mean(name)) for one in known)]
+    known = [one for one in grid.within(dataset) if math.isfinite(one.mean(grid.main))]
+    levels = named_levels(known, axis)
+    names = [name for name in grid.metrics if any(math.isfinite(one.mean(name)) for one in known)]
     if len(levels) < _LEVELS or not names:
-        return LeftOut(title, "fewer than two of its values have finished trials")
+        return left_out(shown, title, "fewer than two of its values have finished trials")
     lines = _lines(known, axis, list(levels))
     if not lines:
         return LeftOut(title, "no model was run at two or more of its values")
@@ -81,28 +90,30 @@ def against_axis(grid: Grid, dataset: str, axis: str) -> Drawn | LeftOut:
         figure, panels = new_figure(len(names), size=(2.7, 2.7), share=False)
         places = _scale(panels, levels, axis)
         for axes, name in zip(panels, names, strict=True):
-            axes.set_title(shown(quantity(name).heading))
+            axes.set_title(drawable(quantity(name).heading))
             series = {head: line.values(name, list(levels), axis, paired=paired) for head, line in lines.items()}
             ends = _panel(axes, series, places)
-            if name == "mse":
+            if name == ERROR:
                 floors = {head: line.values(FLOOR, list(levels), axis, paired=paired) for head, line in lines.items()}
                 _floors(axes, floors, places)
             if axes is panels[-1]:
                 label_ends(axes, ends)
             if name == names[0] or len(lines) <= _TOLD:
                 told += [_told(grid, head, name, values) for head, values in series.items() if values]
-    rest = "over all combinations of the other settings that were run at every value, the same at each"
+    rest, floor = "over all combinations of the other settings that were run at every value, the same at each", ""
     if not paired:
+        by_error = " (the floor's by MSE)" if ERROR in names else ""
         rest = (
-            "of the configuration that is best by the metric (the floor's by MSE), since for some line no set of the "
-            "other settings was run at every value"
+            f"of the configuration that is best by the metric{by_error}, since for some line no set of the other "
+            "settings was run at every value"
         )
+    if ERROR in names:
+        floor = " Dashed: the floor, a linear PCA with as many components."
     return Drawn(
         f"axis-{axis}-{dataset}",
         title,
         f"The main metrics against the {axis_label(axis)}{_left_out(known, lines)}; means {rest}. "
-        "Bars are 95 % t intervals over three or more seeds, points are the seeds. "
-        "Dashed: the floor, a linear PCA with as many components.",
+        f"Bars are 95 % t intervals over three or more seeds, points are the seeds.{floor}",
         "; ".join(told) + ".",
         figure,
     )
@@ -123,7 +134,7 @@ def _lines(known: Sequence[Configuration], axis: str, levels: Sequence[str]) -> 
     keys = list(split)
     if axis == "model":
         keys.sort(key=lambda size: size if isinstance(size, int) else 0)
-    split = {key: own for key, own in split.items() if len(levels_of(own, axis)) >= _LEVELS}  # else there is no line
+    split = {key: own for key, own in split.items() if len(named_levels(own, axis)) >= _LEVELS}  # else there is no line
     keys = [key for key in keys if key in split]
     heads = {key: f"latent size {key}" if axis == "model" else str(key) for key in few(keys, _MOST_LINES)}
     return {
@@ -166,7 +177,7 @@ def _at(choices: Sequence[Configuration], axis: str, level: str) -> list[Configu
 
 def _chooser(name: str) -> str:
     """Return the metric by which a level's configuration is chosen: the floor stands beside the lowest MSE."""
-    return "mse" if name == FLOOR else name
+    return ERROR if name == FLOOR else name
 
 
 def _scale(panels: Sequence[Axes], levels: Mapping[str, object], axis: str) -> dict[str, float]:
@@ -178,7 +189,7 @@ def _scale(panels: Sequence[Axes], levels: Mapping[str, object], axis: str) -> d
     even = not wide and (not gaps or max(numbers) - min(numbers) > _UNEVEN * min(gaps))
     places = {level: float(place) if even else numbers[place] for place, level in enumerate(levels)}
     ticks = few(list(levels), _MOST_TICKS)
-    names = [shown(tick, 14) for tick in ticks]
+    names = [drawable(tick, 14) for tick in ticks]
     slanted = max(map(len, names)) > _LONG
     for axes in panels:
         if wide:
@@ -204,12 +215,12 @@ def _panel(axes: Axes, series: Mapping[str, Values], places: Mapping[str, float]
         means = [spread(values[level]).mean for level in at]
         axes.plot([places[level] for level in at], means, color=colour, linewidth=1.5)
         for level, mean in zip(at, means, strict=True):
-            x, seeds, half = places[level], values[level], half_width(values[level])
+            x, seeds, half = places[level], values[level], error_bar(values[level])
             if math.isfinite(half):
                 axes.errorbar(x, mean, yerr=half, color=colour, elinewidth=1.1, capsize=2.5)
             axes.plot([x] * len(seeds), seeds, marker, color=colour, markersize=4, alpha=0.75, markeredgewidth=0)
         if at and head:
-            ends.append((places[at[-1]], means[-1], shown(head, 18), colour))
+            ends.append((places[at[-1]], means[-1], drawable(head, 18), colour))
     return ends
 
 

@@ -1,9 +1,9 @@
 """What is seen while a study runs: bars on a terminal, plain lines anywhere else."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,26 +17,30 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.runner.job import Event, Job
+from ablations.runner.watchers._base import Watcher
+from ablations.text.columns import ERROR
 from ablations.text.numbers import duration
 
-__all__ = ["Watch"]
+__all__ = ["Bars"]
 
 SHOWN = ("loss", "reconstruction", "kl", "ssim")
 
 
-class Watch:
-    """Follows the events of a run.
+class Bars(Watcher):
+    """Shows how far a run is.
 
     Args:
         console: where to print.
-        trials: how many will be trained, as far as is known; more may be announced by `expect`.
+        trials: how many will be trained, as far as is known; jobs may be more.
+        metric: that is told of a finished trial.
     """
 
-    def __init__(self, console: Console, trials: int) -> None:
-        """Prepare the bars; they appear when the block is entered."""
-        self._console = console
+    def __init__(self, console: Console, trials: int, metric: str = ERROR) -> None:
+        """Show the bars."""
+        self._console, self._metric = console, metric
         self._epochs: dict[str, int] = {}
         self._finished: set[str] = set()
         self._total = max(trials, 0)
@@ -55,26 +59,16 @@ class Watch:
             transient=True,
         )
         self._overall = self._bars.add_task("trials", total=self._total, losses="")
-
-    def __enter__(self) -> Self:
-        """Show the bars."""
         self._bars.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take them away."""
-        self._bars.stop()
-
-    def expect(self, jobs: Sequence[Job]) -> None:
-        """Hear of the trials that come next, and of how far they go."""
+    def on_jobs(self, jobs: Sequence[Job]) -> None:
+        """Make room for the trials that come next."""
         self._epochs |= {job.name: job.last_epoch for job in jobs}
         self._total = max(self._total, len(self._epochs))
         self._bars.update(self._overall, total=self._total)
 
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
+    def on_event(self, event: Event) -> None:
+        """Move a trial's bar, or print a line where there are none."""
         if event.kind == "started":
             total = self._epochs[event.trial]
             self._rows[event.trial] = self._bars.add_task(escape(event.trial), total=total, losses="")
@@ -82,6 +76,11 @@ class Watch:
             self._bars.update(self._rows[event.trial], completed=event.epoch, losses=_losses(event.values))
         else:
             self._finish(event)
+
+    def close(self, files: Sequence[Path] = ()) -> None:  # noqa: ARG002 - the command names them
+        """Take the bars away."""
+        if self._bars.live.is_started:  # rich prints an empty line each time it is told to stop
+            self._bars.stop()
 
     def _finish(self, event: Event) -> None:
         self._bars.remove_task(self._rows.pop(event.trial))
@@ -100,10 +99,10 @@ class Watch:
             line = f"\\[{done}/{self._total}] {event.trial} [red]{record.status}[/red]: {reason}"
             self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
-            mse = record.metrics.get("mse") or float("nan")
+            value = measured(record).get(self._metric, math.nan)
             seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]
             self._console.print(
-                f"\\[{done}/{self._total}] {event.trial}  mse {mse:.5f}  {seconds:.1f} s"
+                f"\\[{done}/{self._total}] {event.trial}  {self._metric} {value:.5f}  {seconds:.1f} s"
                 f"  (about {duration(left)} left)",
                 highlight=False,
                 soft_wrap=True,

@@ -9,17 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ablations.analysis.grid import Configuration, Grid
-from ablations.report.drawn import Drawn, LeftOut
-from ablations.report.style import GREY, INK, MARKERS, log_scale, models_of, new_figure, shown, styled
+from ablations.report.drawn import Drawn
+from ablations.report.style import GREY, INK, MARKERS, drawable, log_scale, models_of, new_figure, styled
 from ablations.statistics.intervals import Spread, pareto_front
-from ablations.text.columns import quantity
-from ablations.text.numbers import clean, count
+from ablations.text.columns import directed, quantity
+from ablations.text.numbers import count
 
-__all__ = ["error_against_time", "rate_distortion"]
+__all__ = ["FRONT", "NEEDED", "measured_in", "tradeoff"]
 
+NEEDED = 2
+"""Configurations below which there is nothing to trade."""
+
+FRONT = "Framed, on the line: the Pareto front, than which none is better in one of the two and no worse in the other."
 _LOG_RATIO = 10.0
-_NEEDED = 2
-_FRONT = "Framed, on the line: the Pareto front, than which none is better in one of the two and no worse in the other."
 _OFFSETS = (
     ((6, 5), "left", "bottom"),
     ((6, -5), "left", "top"),
@@ -30,58 +32,23 @@ _OFFSETS = (
 )
 
 
-def rate_distortion(grid: Grid, dataset: str) -> Drawn | LeftOut:
-    """Draw squared error against KL, a point a configuration, with the front."""
-    title = f"Rate and distortion: {clean(dataset)}"
-    known = _with(grid.within(dataset), "kl", "sse")
-    if not known:
-        return LeftOut(title, "no model with a latent distribution (a KL term) finished")
-    if len(known) < _NEEDED:
-        return LeftOut(title, "one configuration alone has a KL: there is nothing to trade")
-    return _tradeoff(
-        grid,
-        known,
-        ("kl", "sse"),
-        Drawn(
-            f"rate-distortion-{dataset}",
-            title,
-            "KL (the rate, nats) against the squared error per image (the distortion), means over the seeds with "
-            f"standard deviations. {_FRONT}",
-            "",
-            new_figure(1)[0],
-        ),
-    )
-
-
-def error_against_time(grid: Grid, dataset: str) -> Drawn | LeftOut:
-    """Draw the MSE against the training time, a point a configuration, with the front."""
-    title = f"Error against training time: {clean(dataset)}"
-    known = _with(grid.within(dataset), "train_seconds", "mse")
-    if len(known) < _NEEDED:
-        return LeftOut(title, f"{count(len(known), 'configuration')} with a training time: there is nothing to compare")
-    return _tradeoff(
-        grid,
-        known,
-        ("train_seconds", "mse"),
-        Drawn(
-            f"time-{dataset}",
-            title,
-            "Training time (without compilation and validation) against the test MSE, means over the seeds with "
-            f"standard deviations. {_FRONT} Seconds compare on one machine only.",
-            "",
-            new_figure(1)[0],
-        ),
-    )
-
-
-def _with(choices: Sequence[Configuration], *names: str) -> list[Configuration]:
+def measured_in(choices: Sequence[Configuration], *names: str) -> list[Configuration]:
+    """Return the configurations that have all of the quantities."""
     return [one for one in choices if all(math.isfinite(one.mean(name)) for name in names)]
 
 
-def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str], words: Drawn) -> Drawn:
+def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str], words: Drawn) -> Drawn:
+    """Draw two quantities against one another, a point a configuration, with the front.
+
+    Args:
+        grid: names configurations and prints numbers.
+        known: the configurations; all have both quantities.
+        names: the quantities, across and up.
+        words: the figure's key, title and caption.
+    """
     across, up = names
     points = [(one.mean(across), one.mean(up)) for one in known]
-    on_front = pareto_front(np.array(points))
+    on_front = pareto_front(np.array(points), (directed(across) < 0, directed(up) < 0))
     line = [int(place) for place in sorted(np.flatnonzero(on_front), key=lambda place: points[place])]
     colours = models_of(grid)
     looks = {model: (colour, MARKERS[place % len(MARKERS)]) for place, (model, colour) in enumerate(colours.items())}
@@ -99,12 +66,12 @@ def _tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str]
         axes.margins(0.1)
         without = {"model"} if len(models) > 1 else set()
         handles = [
-            Line2D([], [], color=looks[model][0], marker=looks[model][1], linestyle="", label=shown(model))
+            Line2D([], [], color=looks[model][0], marker=looks[model][1], linestyle="", label=drawable(model))
             for model in models
         ]
         handles += [Line2D([], [], color=GREY, marker="o", label="Pareto front", markeredgecolor=INK)]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
-        _name_front(axes, points, {i: shown(grid.label(known[i], without, short=True), 40) for i in line})
+        _name_front(axes, points, {i: drawable(grid.label(known[i], without, short=True), 40) for i in line})
     told = [
         f"{grid.label(known[i])} ({quantity(across).label} {grid.formats.with_unit(across, known[i].spread(across))}, "
         f"{quantity(up).label} {grid.formats.with_unit(up, known[i].spread(up))})"

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ablations.analysis.grid import Grid
 from ablations.records.record import Record
 from ablations.report.drawn import Drawn, LeftOut
-from ablations.report.figures._choice import best_by_latent
-from ablations.report.loaders import Loaders, class_name
-from ablations.report.style import GREY, MARKERS, PALETTE, new_figure, shown, styled
+from ablations.report.figures._base import Shown, figure
+from ablations.report.figures._choice import NO_VAE, best_by_latent, best_mean, left_out
+from ablations.report.loaders import class_name
+from ablations.report.style import GREY, MARKERS, PALETTE, drawable, new_figure, styled
 from ablations.text.numbers import clean, count
 from vae.files import write_atomically
 from vae.latent import Embedding, embed
@@ -31,23 +32,29 @@ _NAMED = 20  # classes; more than that cannot be told apart by name or colour
 _METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
-def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding = "tsne") -> Drawn | LeftOut:
+@figure("latent_maps", order=130)
+def latent_maps(shown: Shown) -> Iterator[Drawn | LeftOut]:
     """Draw z_mean of test images in two dimensions, a panel a latent size (two sizes are drawn as they are)."""
+    grid, dataset, loaders = shown.grid, shown.dataset, shown.loaders
     title = f"Latent maps: {clean(dataset)}"
     found = best_by_latent(grid, dataset, most=_PANELS)
     if not found:
-        return LeftOut(title, "no model with a latent distribution (a KL term) finished")
-    points = [(one, loaders.arrays(one.representative())) for one in found]
+        yield left_out(shown, title, NO_VAE)
+        return
+    points = [(one, loaders.arrays(one.representative(grid.main))) for one in found]
     kept = [(one, arrays) for one, arrays in points if "z_mean" in arrays and _mappable(arrays["z_mean"])]
     if not kept:
-        return LeftOut(title, f"no finished trial kept {_FEWEST} or more positions in two or more latent dimensions")
-    method = _METHODS.get(embedding, embedding)
+        yield left_out(
+            shown, title, f"no finished trial kept {_FEWEST} or more positions in two or more latent dimensions"
+        )
+        return
+    method = _METHODS.get(shown.embedding, shown.embedding)
     with styled():
         figure, panels = new_figure(len(kept), columns=2 if len(kept) == _PANELS else 3, size=(3.0, 2.9), share=False)
         for axes, (one, arrays) in zip(panels, kept, strict=True):
             raw = arrays["z_mean"].shape[1] == _PLANE
-            plane = embedded(arrays["z_mean"], "raw" if raw else embedding, loaders.cache)
-            _panel(axes, one.representative(), plane, arrays.get("z_labels"))
+            plane = embedded(arrays["z_mean"], "raw" if raw else shown.embedding, loaders.cache)
+            _panel(axes, one.representative(grid.main), plane, arrays.get("z_labels"))
             axes.set_title(f"latent size {one.latent_dim}" + ("" if raw else f" ({method})"))
             if raw:
                 axes.set_xlabel("z₁")
@@ -62,11 +69,11 @@ def latent_maps(grid: Grid, dataset: str, loaders: Loaders, embedding: Embedding
         for one, _ in kept
         if one.spread("knn_accuracy").n
     ]
-    return Drawn(
+    yield Drawn(
         f"latent-{dataset}",
         title,
         f"z_mean of {count(number, 'test image')}, coloured by class; model {clean(kept[0][0].model)}, at each latent "
-        "size shown its configuration with the lowest mean MSE. Two dimensions are drawn as they are, more by "
+        f"size shown its configuration with the {best_mean(grid)}. Two dimensions are drawn as they are, more by "
         f"{method} (fixed seed), whose axes have no unit; distances between t-SNE's clusters mean little.",
         f"{count(len(kept), 'scatter plot')} of {count(number, 'test image')} for latent size {sizes}"
         + (f"; {'; '.join(accuracy)}." if accuracy else "."),
@@ -126,7 +133,7 @@ class _Names:
     def put(self, label: int, own: NDArray[np.float64]) -> None:
         low, high = (np.asarray(end) for end in (self._axes.dataLim.min, self._axes.dataLim.max))
         extent = np.maximum(high - low, 1e-9)
-        name = shown(class_name(self._record, label), 14)
+        name = drawable(class_name(self._record, label), 14)
         place = np.asarray(np.median(own, axis=0), dtype=np.float64)
         for _ in range(20):
             apart = [

@@ -1,0 +1,67 @@
+"""What Ray says of trials that did not come back, told by its own exceptions; no cluster is needed for that."""
+
+import pytest
+
+from ablations.runner.executors import _remote
+from ablations.runner.executors._cluster import explain
+from ablations.runner.executors._remote import Parcel, UnfitError, perform_here
+from ablations.study.study import Study
+from vae.errors import VaebenchError
+
+said = pytest.importorskip("ray.exceptions")
+
+LACKING = """The remote function failed to import on the worker. This may be because needed library dependencies are
+not installed:
+
+Traceback (most recent call last):
+  File "function_manager.py", line 314, in fetch_and_register_remote_function
+    function = pickle.loads(serialized_function)
+ModuleNotFoundError: No module named 'pydantic'
+"""
+
+
+def lost(cause: Exception) -> Exception:
+    """Return what Ray raises of a task that ended with `cause`."""
+    error: Exception = said.RayTaskError("perform_here", "its traceback", cause, "ray::perform_here", 1, "192.0.2.7")
+    return error
+
+
+def test_a_node_that_can_not_import_our_code_ends_the_run() -> None:
+    with pytest.raises(VaebenchError) as raised:
+        explain(lost(RuntimeError(LACKING)))
+    first, *last = str(raised.value).splitlines()
+    assert first == (
+        "workers on the node 192.0.2.7 can't start: ModuleNotFoundError: No module named 'pydantic'. Install what it "
+        "names on every node (python -m pip install 'vaebench[ray]'), or take that node away; the same command then "
+        "goes on from there"
+    )
+    assert last[-1] == "  ModuleNotFoundError: No module named 'pydantic'"
+
+
+def test_a_node_that_can_not_import_tensorflow_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(threads: int) -> None:
+        raise ImportError("half an installation")
+
+    class Outbox:
+        def __init__(self, *_: object) -> None:
+            self.sent: list[object] = []
+
+        def send(self, events: object) -> None:
+            self.sent.append(events)
+
+    monkeypatch.setattr(_remote, "warm", broken)
+    monkeypatch.setattr(_remote, "_Outbox", Outbox)
+    parcel = Parcel(next(iter(Study.from_dict({"name": "far", "axes": {"latent_dim": [2]}}).trials())), threads=1)
+    with pytest.raises(UnfitError, match=r"in broken\n(.*\n)+ImportError: half an installation") as unfit:
+        perform_here(parcel, data=None, mailbox=None)  # type: ignore[arg-type]
+    with pytest.raises(VaebenchError, match=r"192\.0\.2\.7 can't start: ImportError: half an installation\. Install"):
+        explain(lost(unfit.value))
+
+
+def test_a_trial_that_a_node_can_not_read_fails_alone() -> None:
+    system = said.RaySystemError(ModuleNotFoundError("No module named 'only_here'"), "its traceback")
+    status, reason = explain(lost(system))
+    assert status == "failed"
+    assert reason.startswith("it can't be handed to another process (ModuleNotFoundError: No module named 'only_here')")
+    assert explain(lost(ValueError("of the trial")))[1] == "ValueError: of the trial"
+    assert explain(system)[1].startswith("RaySystemError: System error")  # of Ray itself, whatever was sent

@@ -1,0 +1,114 @@
+"""The public face of vaebench: what one imports to run studies, single trainings, or parts of one's own.
+
+>>> import vaebench as vb
+>>> vb.run(vb.Study.load("quick")).summary[["model", "mse_mean"]]                           # doctest: +SKIP
+>>> trained = vb.train(vb.RunSpec.parse({"model": {"name": "conv", "latent_dim": 8}}, "run"))   # doctest: +SKIP
+>>> vb.evaluate(trained).metrics["mse"]                                                     # doctest: +SKIP
+0.02
+
+Nothing is imported but what is asked for: `import vaebench` takes milliseconds, and the first training waits for
+TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ablations.records.record import Record
+    from ablations.records.store import Store
+    from ablations.runner.collect import Collected
+    from ablations.runner.crew import Crew
+    from ablations.runner.run import run
+    from ablations.search.tune import tune
+    from ablations.study.designs import DESIGNS, Design
+    from ablations.study.study import Study
+    from ablations.study.trial import Trial
+    from vae.datasets import DATASETS, Data, Dataset, DataSpec, load
+    from vae.errors import DataError, DivergedError, SpecError, VaebenchError
+    from vae.evaluation import Evaluation, evaluate
+    from vae.metrics import METRICS, Metric, metric
+    from vae.model import VAE
+    from vae.networks import NETWORKS, Network
+    from vae.saved import load_model
+    from vae.spec import RunSpec, TrainSpec
+    from vae.terms import TERMS, Term
+    from vae.training import Trained, train
+
+    __version__: str
+
+_HOMES = {
+    "ablations.records.record": ("Record",),
+    "ablations.records.store": ("Store",),
+    "ablations.runner.collect": ("Collected",),
+    "ablations.runner.crew": ("Crew",),
+    "ablations.runner.run": ("run",),
+    "ablations.search.tune": ("tune",),
+    "ablations.study.designs": ("DESIGNS", "Design"),
+    "ablations.study.study": ("Study",),
+    "ablations.study.trial": ("Trial",),
+    "vae.datasets": ("DATASETS", "Data", "DataSpec", "Dataset", "load"),
+    "vae.errors": ("DataError", "DivergedError", "SpecError", "VaebenchError"),
+    "vae.evaluation": ("Evaluation", "evaluate"),
+    "vae.metrics": ("METRICS", "Metric", "metric"),
+    "vae.model": ("VAE",),
+    "vae.networks": ("NETWORKS", "Network"),
+    "vae.saved": ("load_model",),
+    "vae.spec": ("RunSpec", "TrainSpec"),
+    "vae.terms": ("TERMS", "Term"),
+    "vae.training": ("Trained", "train"),
+}
+
+__all__ = [
+    "DATASETS",
+    "DESIGNS",
+    "METRICS",
+    "NETWORKS",
+    "TERMS",
+    "VAE",
+    "Collected",
+    "Crew",
+    "Data",
+    "DataError",
+    "DataSpec",
+    "Dataset",
+    "Design",
+    "DivergedError",
+    "Evaluation",
+    "Metric",
+    "Network",
+    "Record",
+    "RunSpec",
+    "SpecError",
+    "Store",
+    "Study",
+    "Term",
+    "TrainSpec",
+    "Trained",
+    "Trial",
+    "VaebenchError",
+    "evaluate",
+    "load",
+    "load_model",
+    "metric",
+    "run",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, and keep it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vaebench")
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    raise AttributeError(f"module 'vaebench' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those not yet imported too."""
+    return sorted({*__all__, "__version__", *(name for name in globals() if name.startswith("__"))})
