@@ -143,7 +143,7 @@ def _shallow(image: Image.Image, content: bytes, stored: Tiff | None) -> tuple[I
     level = PNG_LEVELS.get(png_depth(content), 0)
     clear = png_transparency(content)
     if image.mode not in _DEEP_MODES:
-        if clear is None or png_depth(content) not in {2, 4, 16}:
+        if clear is None or png_depth(content) == 8:  # noqa: PLR2004
             return image, None
         return _without_colour(image, clear, level), None
     white = 4095 if stored is not None and stored.bits == 12 else _WHITE  # noqa: PLR2004
@@ -158,8 +158,8 @@ def _shallow(image: Image.Image, content: bytes, stored: Tiff | None) -> tuple[I
 
 def _without_colour(image: Image.Image, clear: tuple[int, ...], level: int) -> Image.Image:
     """Return the image with its transparent colour white: Pillow compares samples of other bits than it has decoded."""
-    pixels = np.array(image)
-    if image.mode == "L":
+    pixels = np.array(image.convert("L") if image.mode == "1" else image)
+    if pixels.ndim == 2:  # noqa: PLR2004 - grey
         pixels[pixels == clear[0] * level] = 255
     elif (pixels == np.array(clear) >> 8).all(axis=-1).any():
         raise DataError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vae.cache import Ledger, sha256_of_file
 from vae.datasets._arrays import MOST_CHANNELS, Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
+from vae.datasets._notices import of_sizes
 from vae.datasets._numpy import Listed, list_arrays, read_array, refuse_objects
 from vae.datasets._places import given, is_file, is_folder
 from vae.datasets._select import split_indices
@@ -81,7 +82,9 @@ class Arrays(Dataset):
         ledger = Ledger(layout.path)
         content = ledger.digest(layout.path, partial(sha256_of_file, layout.path))
         ledger.save()
-        left = f"arrays that are not read: {', '.join(layout.left_out)}"
+        notices = [f"arrays that are not read: {', '.join(layout.left_out)}"] if layout.left_out else []
+        if spec.size is None:
+            notices += of_sizes([shape[:2]], shape[:2])
         return Opened(
             where=str(layout.path),
             content=content,
@@ -89,7 +92,7 @@ class Arrays(Dataset):
             settings=settings,
             counts=counts,
             shape=(*(spec.size or shape[:2]), shape[2]),
-            notices=(left,) if layout.left_out else (),
+            notices=tuple(notices),
         )
 
 

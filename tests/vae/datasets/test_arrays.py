@@ -140,6 +140,13 @@ def test_what_is_left_out_is_told(spec: Callable[..., DataSpec]) -> None:
     assert f"notice: {expected}" in check("arrays", mine.path)
 
 
+def test_a_size_of_large_networks_is_told(spec: Callable[..., DataSpec]) -> None:
+    images = RANDOM.integers(0, 256, (4, 16, 300), np.uint8)
+    (notice,) = load(spec(images=images)).notices
+    assert notice.startswith("images of 16 x 300 pixels make large networks and long trainings")
+    assert load(spec({"size": (16, 16)}, images=images)).notices == ()
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
