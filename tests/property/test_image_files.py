@@ -131,7 +131,8 @@ def test_the_images_are_whole_to_begin_with(tmp_path: Path) -> None:
         with contextlib.suppress(DataError):
             read_images(open_tree(folder), [f"a.{suffix}"], Rules())
             read += 1
-    # Floating-point and signed pixels and a transparent colour of 16 bits are refused, by older Pillow premultiplied grey.
+    # Floating-point and signed pixels and a transparent colour of 16 bits are refused; older Pillow knows no
+    # premultiplied grey.
     assert read >= len(IMAGES) - 4
 
 

@@ -18,7 +18,7 @@ from vae.datasets._quiet import quiet
 from vae.datasets._trees import Tree
 from vae.errors import DataError
 
-__all__ = ["Rules", "pixel_revision", "read_images", "resize_images"]
+__all__ = ["pixel_revision", "read_images", "resize_images"]
 
 _LARGEST_DATA = 2**34  # bytes of all pixels together
 # Of files so called none is read anew (see `read_anew`), so that a large folder of photographs is not looked through.

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from vae.datasets._arrays import SMALLEST_SIDE
 from vae.datasets._base import DATASETS, DataSpec
-from vae.datasets._images import Rules, read_images
+from vae.datasets._images import read_images
 from vae.datasets._load import check_cache, entry_for, fingerprint_of
+from vae.datasets._pixels import Rules
 from vae.datasets._trees import BrokenImagesError
 from vae.errors import DataError, SpecError
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._celeba_lists import ATTRIBUTES, PARTITION, FaceList, find_list
-from vae.datasets._images import Rules, pixel_revision, read_images
+from vae.datasets._images import pixel_revision, read_images
 from vae.datasets._kinds import is_hidden, is_image
+from vae.datasets._pixels import Rules
 from vae.datasets._places import given, is_folder
 from vae.datasets._select import split_indices
 from vae.datasets._splits import trained_on_too

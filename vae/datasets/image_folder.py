@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
-from vae.datasets._images import Rules, pixel_revision, read_images
+from vae.datasets._images import pixel_revision, read_images
+from vae.datasets._pixels import Rules
 from vae.datasets._places import given
 from vae.datasets._select import draws_classes, split_indices
 from vae.datasets._splits import layout_of, trained_on_too
