@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command="data", action="list")
     check = actions.add_parser("check", help="read and verify every file of a data set")
     check.add_argument("name", metavar="NAME")
-    check.add_argument("--path", help="folder or zip file, for image_folder and celeba")
+    check.add_argument("--path", help="folder or zip file for image_folder and celeba, file for arrays")
     check.set_defaults(command="data", action="check")
     return parser
 

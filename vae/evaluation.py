@@ -120,7 +120,7 @@ def _floor(data: Data, latent_dim: int) -> float:
     components = -(-latent_dim // FLOOR_STEP) * FLOOR_STEP
     key = f"floor-{data.checksum[:32]}-{components}"
     found = read_arrays(key)
-    if found:
+    if found and found[0].get("curve", np.empty(0)).shape == (components + 1,):
         return float(found[0]["curve"][latent_dim])
     curve = pca_curve(data.train.images, data.test.images, components)
     write_arrays(key, {"curve": curve}, {})

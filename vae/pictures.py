@@ -174,7 +174,7 @@ def _test_distances(data: Data) -> NDArray[np.float64]:
     """Return the squared distances of the first test images to their nearest training image: no model moves them."""
     key = f"nearest-{data.checksum[:32]}-{COMPARED}"
     found = read_arrays(key)
-    if found:
+    if found and found[0].get("squared", np.empty(0)).shape == (min(COMPARED, len(data.test.images)),):
         return np.asarray(found[0]["squared"], dtype=np.float64)
     _, squared = nearest_images(data.test.images[:COMPARED], data.train.images)
     write_arrays(key, {"squared": squared}, {})

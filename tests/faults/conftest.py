@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds catalogue.py
+sys.path.append(str(Path(__file__).parents[1] / "vae" / "datasets"))  # and this files.py
 
 import catalogue
 from catalogue import Told

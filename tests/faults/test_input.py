@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from catalogue import Told, begin, command, kept, photos, png, write_study
+from files import tiff
+from PIL import Image
 
 from ablations.records.store import Store
 from ablations.report.figures import draw
@@ -71,6 +74,19 @@ def liar() -> None:
         archive.getinfo("bomb.png").file_size = 100  # what the directory at the end will say
 
 
+def foreign() -> None:
+    pack({"a\\b.png": png()}).close()
+
+
+def damaged_lzma() -> None:
+    with zipfile.ZipFile("photos.zip", "w", zipfile.ZIP_LZMA) as archive:
+        for name in ("1.png", "2.png", "3.png"):
+            archive.writestr(name, png(1))
+    content = bytearray(Path("photos.zip").read_bytes())
+    content[60:90] = b"\xff" * 30
+    Path("photos.zip").write_bytes(content)
+
+
 def torn() -> None:
     pack({}).close()
     Path("photos.zip").write_bytes(Path("photos.zip").read_bytes()[:-30])
@@ -84,6 +100,8 @@ def torn() -> None:
         pytest.param(linking, marks=pytest.mark.fault("input", "a zip file with a symbolic link to `/etc/passwd`")),
         pytest.param(bomb, marks=pytest.mark.fault("input", "a zip bomb: 1.3 MB that unpack to 300 MB")),
         pytest.param(liar, marks=pytest.mark.fault("input", "a zip bomb that says it unpacks to 100 bytes")),
+        pytest.param(foreign, marks=pytest.mark.fault("input", "a zip file with a member `a\\b.png`, packed on Unix")),
+        pytest.param(damaged_lzma, marks=pytest.mark.fault("input", "a zip file packed with LZMA, and damaged")),
         pytest.param(torn, marks=pytest.mark.fault("input", "a zip file that is cut short")),
     ],
 )
@@ -109,8 +127,22 @@ def huge() -> bytes:
         pytest.param(huge(), marks=pytest.mark.fault("input", "an image of 60000 x 60000 pixels in 70 bytes")),
         pytest.param(png()[:-30], marks=pytest.mark.fault("input", "an image that is cut short")),
         pytest.param(b"no image at all", marks=pytest.mark.fault("input", "a text file named `.png`")),
+        pytest.param(b"", marks=pytest.mark.fault("input", "an image file of 0 bytes")),
+        pytest.param(b"<!DOCTYPE html><html>", marks=pytest.mark.fault("input", "a web page named `.png`")),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            marks=pytest.mark.fault("input", "a Git LFS pointer in place of an image"),
+        ),
+        pytest.param(
+            tiff([bytes(13 * 64)], {256: 8, 257: 8, 258: (8,) * 13, 262: 1, 277: 13, 278: 8}),
+            marks=pytest.mark.fault("input", "a TIFF of 13 bands, as satellites take them"),
+        ),
+        pytest.param(
+            tiff([bytes(64)], {256: 8, 257: 8, 258: 8, 262: 1, 277: 1, 278: 8, 339: 2}),
+            marks=pytest.mark.fault("input", "a TIFF of signed bytes"),
+        ),
     ],
-    ids=["huge", "cut", "text"],
+    ids=["huge", "cut", "text", "empty", "page", "pointer", "bands", "signed"],
 )
 def test_an_image_that_is_none(content: bytes, fault: Fault) -> None:
     (photos() / "a" / "bad.png").write_bytes(content)
@@ -195,6 +227,27 @@ def copies() -> None:
         Path(f"photos/a/{index} (1).png").write_bytes(Path(f"photos/a/{index}.png").read_bytes())
 
 
+def dim() -> None:
+    for place in map(Path, ("photos/a", "photos/b")):
+        place.mkdir(parents=True)
+        for index in range(4):
+            shades = np.random.default_rng(ord(place.name) + index).integers(0, 4096, (8, 8), np.uint16)
+            shades[0, 0] = 4095
+            Image.fromarray(shades).save(place / f"{index}.png")
+
+
+def stacks() -> None:
+    for path in photos().rglob("*.png"):
+        page = Image.open(path)
+        page.save(path.with_suffix(".tif"), save_all=True, append_images=[page] * 29)
+        path.unlink()
+
+
+def of_many_sizes() -> None:
+    for number, path in enumerate(sorted(photos().rglob("*.png"))):
+        Image.open(path).resize((10 + number, 10 + number)).save(path)
+
+
 def another_format() -> None:
     (photos() / "a" / "new.heic").write_bytes(b"")
 
@@ -205,6 +258,8 @@ def another_format() -> None:
         pytest.param(validation_alone, marks=pytest.mark.fault("input", "`train/` and `val/`, and no `test/`")),
         pytest.param(copies, marks=pytest.mark.fault("input", "copies of an image on both sides of the split")),
         pytest.param(another_format, marks=pytest.mark.fault("input", "an image of a format that is not read")),
+        pytest.param(stacks, marks=pytest.mark.fault("input", "TIFFs of 30 pages")),
+        pytest.param(of_many_sizes, marks=pytest.mark.fault("input", "images that all differ in size")),
     ],
 )
 def test_what_is_told_of_images_that_are_used(make: Callable[[], None], fault: Fault) -> None:
@@ -287,6 +342,56 @@ def test_a_class_whose_name_is_no_text(fault: Fault) -> None:
 def _trained(classes: tuple[str, ...]) -> tuple[Told, Store]:
     photos(*classes)
     return _run_on_photos()
+
+
+@pytest.mark.fault("input", "16-bit images that use 12 bits")
+def test_deep_images_that_are_dim(fault: Fault) -> None:
+    dim()
+    told, store = _run_on_photos()
+    fault(told, told.line("image_folder: 16-bit"), kept(store))
+
+
+class Pickled:
+    """An array of such makes a pickle."""
+
+
+def objects() -> None:
+    np.savez("mine.npz", images=np.full((8, 8, 8), Pickled()))
+
+
+def unscaled() -> None:
+    np.savez("mine.npz", images=np.linspace(0, 255, 8 * 64).reshape(8, 8, 8))
+
+
+def channels_first() -> None:
+    np.savez("mine.npz", images=np.zeros((8, 3, 16, 16), np.uint8))
+
+
+def unknown_names() -> None:
+    np.savez("mine.npz", pictures=np.zeros((8, 16, 16), np.uint8))
+
+
+def cut_array() -> None:
+    np.savez("whole.npz", images=np.zeros((8, 16, 16), np.uint8))
+    with zipfile.ZipFile("whole.npz") as whole, zipfile.ZipFile("mine.npz", "w") as archive:
+        archive.writestr("images.npy", whole.read("images.npy")[:-100])
+    Path("whole.npz").unlink()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(objects, marks=pytest.mark.fault("input", "a `.npz` file of Python objects, which are pickles")),
+        pytest.param(unscaled, marks=pytest.mark.fault("input", "arrays of floating-point numbers from 0 to 255")),
+        pytest.param(channels_first, marks=pytest.mark.fault("input", "arrays with the channels first")),
+        pytest.param(unknown_names, marks=pytest.mark.fault("input", "a `.npz` file whose arrays have other names")),
+        pytest.param(cut_array, marks=pytest.mark.fault("input", "an array that is cut short")),
+    ],
+)
+def test_arrays_that_are_no_images(make: Callable[[], None], fault: Fault) -> None:
+    make()
+    told, left = refused("mine.npz", "arrays")
+    fault(told, told.line(), left)
 
 
 def _run_on_photos() -> tuple[Told, Store]:

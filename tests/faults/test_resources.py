@@ -173,6 +173,22 @@ def test_images_that_change(fault: Fault) -> None:
     fault(told, told.line("study "), f"{kept(store)}; the trial of the earlier images is kept, and no row of the table")
 
 
+@pytest.mark.fault("resources", "a cached array is damaged, and its size and time are as before")
+def test_a_cache_that_is_damaged(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos()
+    monkeypatch.setenv("VAEBENCH_CACHE", str(Path("cache").absolute()))
+    write_study('dataset = ["image_folder"]\ndata.path = ["photos"]\nlatent_dim = [2]')
+    assert command("plan", "mine.toml").code == 0
+    (path,) = Path("cache").rglob("train_images.npy")
+    content, status = path.read_bytes(), path.stat()
+    path.write_bytes(content[:-64] + bytes(64))
+    os.utime(path, (status.st_mtime, status.st_mtime))
+    told = command("run", "mine.toml")
+    (again,) = Path("cache").rglob("train_images.npy")
+    assert again.read_bytes() == content
+    fault(told, told.line("study "), f"{kept(Store(Path('results/mine')))}; the images are decoded afresh")
+
+
 @pytest.mark.fault("resources", "the cache of decoded images can't be written")
 def test_a_cache_that_cannot_be_written(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     photos()

@@ -129,7 +129,8 @@ def test_without_labels_the_first_images_stand_for_classes() -> None:
 def test_very_few_test_images_leave_rows_short(images: int) -> None:
     trained, data = made("plane")
     labels = None if data.test.labels is None else data.test.labels[:images]
-    arrays = evaluate(trained, replace(data, test=Split(data.test.images[:images], labels))).arrays
+    few = replace(data, test=Split(data.test.images[:images], labels), checksum=f"{images} of {data.checksum}")
+    arrays = evaluate(trained, few).arrays
     assert arrays["extreme_sse"].shape == (2, images)
     assert arrays["class_walks"].shape[2:] == arrays["interpolations"].shape[2:] == (8, 8, 1)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opened", "Split", "as_float"]
+__all__ = ["MOST_CHANNELS", "RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opened", "Split", "as_float"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Decoded:
-    """All images of a data set, before any limit; labels index `class_names`."""
+    """All images of a data set, before any limit; labels index `class_names`.
+
+    `notices` say, a line each, what a user should know that only decoding can tell.
+    """
 
     train: Split
     test: Split
     class_names: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,4 @@ RANGES: Mapping[str, tuple[float, float]] = {"unit": (0.0, 1.0), "symmetric": (-
 
 
 SMALLEST_SIDE = 8  # pixels: below, no network has anything to fold
+MOST_CHANNELS = 16

@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from vae.cache import read_everything
 from vae.datasets._arrays import SMALLEST_SIDE, Opened
+from vae.datasets._notices import of_pixels
 from vae.parts import Part
 from vae.registry import Registry
 
@@ -24,7 +26,7 @@ class DataSpec(Part):
         name: an entry of `vae.datasets.DATASETS`.
         limit: at most so many training images, class-balanced and deterministic; all without it.
         test_limit: the same for the test images.
-        path: the folder or zip file, for `image_folder` and `celeba`.
+        path: the folder or zip file, for `image_folder` and `celeba`; the file, for `arrays`.
         size: (height, width) in pixels to resize to; images that differ in size get the commonest without it.
         range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
         test_fraction: share of the images held out where the data set has no official split.
@@ -71,12 +73,14 @@ class Dataset(ABC):
         licence: the terms of use.
         source: whom to cite.
         takes_path: whether `DataSpec.path` may or must be given.
+        path_wanted: what it should name, with an example.
     """
 
     title: ClassVar[str]
     licence: ClassVar[str]
     source: ClassVar[str]
     takes_path: ClassVar[Literal["no", "optional", "required"]] = "no"
+    path_wanted: ClassVar[str] = "the folder or zip file of the images, such as 'photos/'"
 
     @abstractmethod
     def open(self, spec: DataSpec, *, download: bool = True) -> Opened:
@@ -96,7 +100,8 @@ class Dataset(ABC):
         Raises:
             DataError: they are missing, damaged, or not what they should be.
         """
-        opened = self.open(spec, download=False)
+        with read_everything():
+            opened = self.open(spec, download=False)
         decoded = opened.decode()
         train, test = decoded.train.images, decoded.test.images
         lines = [
@@ -106,4 +111,5 @@ class Dataset(ABC):
         ]
         if decoded.class_names:
             lines.append(f"{len(decoded.class_names)} classes: {', '.join(decoded.class_names)}")
-        return lines + [f"{NOTICE}{notice}" for notice in opened.notices]
+        notices = (*opened.notices, *decoded.notices, *of_pixels(train, test))
+        return lines + [f"{NOTICE}{notice}" for notice in notices]

@@ -1,20 +1,22 @@
 """From a spec to arrays: open, decode or take from the cache, resize, check, limit."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.cache import read_arrays, write_arrays
-from vae.datasets._arrays import SMALLEST_SIDE, Data, Decoded, Opened, Split
+from vae.cache import check_arrays, read_arrays, write_arrays
+from vae.datasets._arrays import MOST_CHANNELS, SMALLEST_SIDE, Data, Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import resize_images
+from vae.datasets._notices import of_pixels
 from vae.datasets._select import subset_indices
 from vae.errors import DataError, SpecError
 from vae.parts import canonical_json
 
-__all__ = ["entry_for", "fingerprint", "fingerprint_of", "load"]
+__all__ = ["check_cache", "entry_for", "fingerprint", "fingerprint_of", "load"]
 
 # Raise it when decoding, resizing, splitting or limiting comes to give other pixels.
 _REVISION = 1
@@ -40,7 +42,7 @@ def load(spec: DataSpec) -> Data:
         checksum=fingerprint_of(spec, opened),
         licence=entry.licence,
         source=entry.source,
-        notices=opened.notices,
+        notices=(*opened.notices, *decoded.notices),
     )
 
 
@@ -66,12 +68,24 @@ def entry_for(spec: DataSpec) -> Dataset:
     if entry.takes_path == "no" and spec.path is not None:
         takers = [name for name in DATASETS if DATASETS[name].takes_path != "no"]
         raise SpecError(
-            f"data.path: got '{spec.path}', but '{spec.name}' takes no path; {' and '.join(takers)} do. "
-            "Official files are looked for in $VAEBENCH_DATA",
+            f"data.path: got '{spec.path}', but '{spec.name}' takes no path; {', '.join(takers[:-1])} and {takers[-1]} "
+            "do. Official files are looked for in $VAEBENCH_DATA",
         )
     if entry.takes_path == "required" and spec.path is None:
-        raise SpecError(f"data.path: '{spec.name}' needs the folder or zip file of the images, such as 'photos/'")
+        raise SpecError(f"data.path: '{spec.name}' needs {entry.path_wanted}")
     return entry
+
+
+def check_cache(content: str) -> list[str]:
+    """Compare every byte of the arrays that were decoded from some content, and say what was found, a line an item.
+
+    Damaged ones are removed, so that they are decoded afresh.
+    """
+    sound, damaged = check_arrays(lambda notes: "class_names" in notes and notes.get("content", content) == content)
+    lines = [f"cached arrays: {sound}, every byte as it was written"] if sound else []
+    if damaged:
+        lines.append(f"notice: damaged cached arrays: {damaged}, removed; they are decoded afresh when needed")
+    return lines
 
 
 def fingerprint_of(spec: DataSpec, opened: Opened) -> str:
@@ -100,18 +114,23 @@ def _decoded(spec: DataSpec, opened: Opened) -> Decoded:
 
     # JPEG decoders differ in the last bit between versions: the pixels kept are those that this Pillow gives.
     key = _digest(_identity(spec, opened) | {"pillow": PIL.__version__})
-    kept = _from_cache(key)
+    kept = _from_cache(key, opened)
     if kept is None:
         decoded = _finished(spec, opened)
         arrays: dict[str, NDArray[Any]] = {"train_images": decoded.train.images, "test_images": decoded.test.images}
         labels = {"train_labels": decoded.train.labels, "test_labels": decoded.test.labels}
         arrays |= {name: label for name, label in labels.items() if label is not None}
-        written = write_arrays(key, arrays, {"class_names": list(decoded.class_names)})
-        kept = (_from_cache(key) if written else None) or decoded
+        notes = {
+            "class_names": list(decoded.class_names),
+            "notices": list(decoded.notices),
+            "content": opened.content,
+        }
+        written = write_arrays(key, arrays, notes)
+        kept = (_from_cache(key, opened) if written else None) or decoded
     return kept
 
 
-def _from_cache(key: str) -> Decoded | None:
+def _from_cache(key: str, opened: Opened) -> Decoded | None:
     found = read_arrays(key)
     if found is None:
         return None
@@ -120,36 +139,36 @@ def _from_cache(key: str) -> Decoded | None:
         decoded = Decoded(
             Split(arrays["train_images"], arrays.get("train_labels")),
             Split(arrays["test_images"], arrays.get("test_labels")),
-            tuple(notes["class_names"]),
+            tuple(map(str, notes["class_names"])),
+            tuple(map(str, notes.get("notices", ()))),
         )
         _validate(decoded)
     except (DataError, KeyError, TypeError):
         return None
-    return decoded
+    counts = len(decoded.train.images), len(decoded.test.images)
+    return decoded if opened.counts in {None, counts} else None
 
 
 def _finished(spec: DataSpec, opened: Opened) -> Decoded:
     decoded = opened.decode()
     if spec.size is not None:
         train, test = (resize_images(split.images, spec.size) for split in (decoded.train, decoded.test))
-        decoded = Decoded(
-            Split(train, decoded.train.labels),
-            Split(test, decoded.test.labels),
-            decoded.class_names,
-        )
+        decoded = replace(decoded, train=Split(train, decoded.train.labels), test=Split(test, decoded.test.labels))
     try:
         _validate(decoded)
     except DataError as error:
         raise DataError(f"{spec.name} ({opened.where}): {error}") from None
-    return decoded
+    notices = of_pixels(decoded.train.images, decoded.test.images)
+    return replace(decoded, notices=(*decoded.notices, *notices))
 
 
 def _validate(decoded: Decoded) -> None:
     for name, split in (("training", decoded.train), ("test", decoded.test)):
         images: NDArray[Any] = split.images
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in {1, 3}:  # noqa: PLR2004
+        if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= MOST_CHANNELS:  # noqa: PLR2004
             raise DataError(
-                f"{name} images are {images.dtype} of shape {images.shape}, expected uint8 (n, height, width, 1 or 3)",
+                f"{name} images are {images.dtype} of shape {images.shape}, expected uint8 (n, height, width, "
+                f"channels), 1 to {MOST_CHANNELS} channels",
             )
         if not len(images):
             raise DataError(f"there is no {name} image: both splits need at least one")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from vae.datasets._arrays import SMALLEST_SIDE
 from vae.datasets._base import DATASETS, DataSpec
-from vae.datasets._images import Rules, read_images
-from vae.datasets._load import entry_for, fingerprint_of
+from vae.datasets._images import read_images
+from vae.datasets._load import check_cache, entry_for, fingerprint_of
+from vae.datasets._pixels import Rules
 from vae.datasets._trees import BrokenImagesError
 from vae.errors import DataError, SpecError
 
@@ -54,10 +55,12 @@ def check(name: str, path: str | None = None) -> list[str]:
         SpecError: there is no such data set, or `path` is missing or not taken.
     """
     spec = DataSpec(name=name, path=path)
+    entry = entry_for(spec)
     try:
-        return entry_for(spec).check(spec)
+        lines = entry.check(spec)
     except BrokenImagesError as error:
         raise DataError(_all_broken(error)) from None
+    return [*lines, *check_cache(entry.open(spec, download=False).content)]
 
 
 def _all_broken(error: BrokenImagesError) -> str:

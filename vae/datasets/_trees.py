@@ -4,7 +4,6 @@ import hashlib
 import os
 import stat
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ SPLITS = ("train", "test")
 _NAMED = 5  # broken files that a message lists
 # Bytes of one file, unpacked: no image that a variational autoencoder could be trained on is larger.
 _LARGEST_FILE = 2**28
+_UNIX = 3  # the code of the system that wrote a member, in a zip file
 
 
 @dataclass(frozen=True)
@@ -267,8 +267,12 @@ def _unreadable(error: OSError) -> None:
 def _opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged directory raises whatever it likes
         raise DataError(f"{path} is no readable zip file: {error}") from None
+    for member in archive.infolist():
+        if "\\" in member.filename and member.create_system != _UNIX:  # Windows' separator: PowerShell writes it
+            member.filename = member.filename.replace("\\", "/")
+            archive.NameToInfo[member.filename] = member
     with archive:
         yield archive
 
@@ -278,10 +282,17 @@ def _members(path: Path, archive: zipfile.ZipFile) -> _Listing:
     others: list[str] = []
     for member in archive.infolist():
         name = member.filename
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or "\\" in name or ".." in parts or (parts and parts[0].endswith(":")):
+        if not name:
+            continue
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0].endswith(":")):
             raise DataError(
                 f"{path}: member '{name}' points outside the zip file; it is not read. Pack the images anew"
+            )
+        if "\\" in name:  # packed on Unix, where it may be part of a name
+            raise DataError(
+                f"{path}: member '{name}' has a backslash in its name, which parts folders elsewhere; it is not read. "
+                "Rename it, and pack the images anew"
             )
         if member.is_dir() or any(map(is_hidden, parts)):
             continue
@@ -299,14 +310,20 @@ def _members(path: Path, archive: zipfile.ZipFile) -> _Listing:
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         member = archive.getinfo(name)
-        if member.flag_bits & 1:
-            raise DataError("is encrypted; pack the images without a password")
-        if member.file_size > _LARGEST_FILE:
-            raise DataError(f"unpacks to {member.file_size:,} bytes, more than the {_LARGEST_FILE:,} that are read")
+        _refuse_member(member)
         with archive.open(member) as file:
             return file.read(_LARGEST_FILE + 1)  # never more than the size told above, whatever is packed
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise DataError(f"cannot be unpacked: {error}") from None
+    except DataError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each way of packing has errors of its own
+        raise DataError(f"cannot be unpacked: {str(error) or type(error).__name__}") from None
+
+
+def _refuse_member(member: zipfile.ZipInfo) -> None:
+    if member.flag_bits & 1:
+        raise DataError("is encrypted; pack the images without a password")
+    if member.file_size > _LARGEST_FILE:
+        raise DataError(f"unpacks to {member.file_size:,} bytes, more than the {_LARGEST_FILE:,} that are read")
 
 
 def _shared_folders(names: Sequence[str]) -> str:

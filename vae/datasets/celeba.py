@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._celeba_lists import ATTRIBUTES, PARTITION, FaceList, find_list
-from vae.datasets._images import Rules, read_images
+from vae.datasets._images import pixel_revision, read_images
 from vae.datasets._kinds import is_hidden, is_image
+from vae.datasets._pixels import Rules
 from vae.datasets._places import given, is_folder
 from vae.datasets._select import split_indices
 from vae.datasets._splits import trained_on_too
@@ -66,13 +67,14 @@ class Celeba(Dataset):
         train, test = official
         labels = _smiling(tree, attributes) if attributes else None
         sides = [tree.names[i] for i in train], [tree.names[i] for i in test]
+        content = content_digest(tree, [found.content for found in (attributes, partition) if found])
         return Opened(
             where=str(tree.path),
-            content=content_digest(tree, [found.content for found in (attributes, partition) if found]),
+            content=content,
             decode=partial(
                 _decode, tree, sides, None if labels is None else (labels[train], labels[test]), spec.size or _SIZE
             ),
-            settings=settings,
+            settings={**settings, **pixel_revision(tree, content)},
             counts=(len(train), len(test)),
             shape=(*(spec.size or _SIZE), 3),
             notices=(*notices, *trained_on_too(tree.hashes, *sides)),
@@ -145,8 +147,8 @@ def _decode(
     labels: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
     size: tuple[int, int],
 ) -> Decoded:
-    pixels = read_images(tree, [*sides[0], *sides[1]], Rules(size, crop=True, colour=True))
+    pixels, notices = read_images(tree, [*sides[0], *sides[1]], Rules(size, crop=True, colour=True))
     train, test = np.split(pixels, [len(sides[0])])
     if labels is None:
-        return Decoded(Split(train), Split(test))
-    return Decoded(Split(train, labels[0]), Split(test, labels[1]), ("not smiling", "smiling"))
+        return Decoded(Split(train), Split(test), notices=notices)
+    return Decoded(Split(train, labels[0]), Split(test, labels[1]), ("not smiling", "smiling"), notices)

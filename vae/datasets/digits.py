@@ -44,7 +44,9 @@ def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     key = sha256(f"digits of scikit-learn {metadata.version('scikit-learn')}".encode())
     kept = read_arrays(key)
     if kept is not None and kept[0].keys() == {"images", "labels"}:
-        return kept[0]["images"], kept[0]["labels"]
+        images, labels = kept[0]["images"], kept[0]["labels"]
+        if images.shape == (*labels.shape, 8, 8, 1):
+            return images, labels
     from sklearn.datasets import load_digits
 
     found = load_digits()

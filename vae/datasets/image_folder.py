@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from vae.datasets._arrays import Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
-from vae.datasets._images import Rules, read_images
+from vae.datasets._images import pixel_revision, read_images
+from vae.datasets._pixels import Rules
 from vae.datasets._places import given
 from vae.datasets._select import draws_classes, split_indices
 from vae.datasets._splits import layout_of, trained_on_too
@@ -46,9 +47,10 @@ class ImageFolder(Dataset):
         else:
             train, test = np.split(np.arange(len(layout.names)), [layout.training])
         sides = [layout.names[i] for i in train], [layout.names[i] for i in test]
+        content = content_digest(tree)
         return Opened(
             where=str(tree.path),
-            content=content_digest(tree),
+            content=content,
             decode=partial(
                 _decode,
                 tree,
@@ -57,7 +59,7 @@ class ImageFolder(Dataset):
                 class_names,
                 spec.size,
             ),
-            settings=settings,
+            settings={**settings, **pixel_revision(tree, content)},
             counts=(len(train), len(test)),
             notices=(*tree.notices, *layout.notices, *trained_on_too(tree.hashes, *sides)),
         )
@@ -75,6 +77,6 @@ def _decode(
     class_names: tuple[str, ...],
     size: tuple[int, int] | None,
 ) -> Decoded:
-    pixels = read_images(tree, [*names[0], *names[1]], Rules(size))
+    pixels, notices = read_images(tree, [*names[0], *names[1]], Rules(size))
     train, test = np.split(pixels, [len(names[0])])
-    return Decoded(Split(train, labels[0]), Split(test, labels[1]), class_names)
+    return Decoded(Split(train, labels[0]), Split(test, labels[1]), class_names, notices)

@@ -133,5 +133,5 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    Image.fromarray(image[..., :3] if image.shape[-1] >= 3 else image[..., 0]).save(buffer, "PNG")  # noqa: PLR2004
     return buffer.getvalue()

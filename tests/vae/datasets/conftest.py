@@ -37,6 +37,12 @@ def empty_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files remembered that were written just now."""
+    monkeypatch.setattr("vae.cache._SETTLED", -1.0)
+
+
+@pytest.fixture
 def cache() -> Path:
     import os
 

@@ -36,7 +36,9 @@ def test_digits_need_no_file(cache: Path) -> None:
 
 
 def test_digits_take_no_path() -> None:
-    with pytest.raises(SpecError, match=r"data\.path: got 'x', but 'digits' takes no path; celeba and image_folder do"):
+    with pytest.raises(
+        SpecError, match=r"data\.path: got 'x', but 'digits' takes no path; arrays, celeba and image_folder do"
+    ):
         load(DataSpec(name="digits", path="x"))
 
 

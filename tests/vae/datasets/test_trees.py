@@ -50,13 +50,15 @@ def test_the_digest_follows_names_contents_and_lists(tmp_path: Path, write: Call
 
 
 def test_unchanged_files_are_not_hashed_again(
-    tmp_path: Path, write: Callable[..., Any], pack: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    write: Callable[..., Any],
+    pack: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: None,
 ) -> None:
     files = {"a.png": b"1", "b.png": b"2"}
     folder = write(tmp_path / "folder", files)
     packed = pack(tmp_path / "x.zip", files)
-    for path in (*folder.iterdir(), packed):
-        os.utime(path, (1e9, 1e9))
     trees = open_tree(folder), open_tree(packed)
     first = [content_digest(tree) for tree in trees]
 
@@ -148,6 +150,51 @@ def test_a_member_there_twice_is_refused(tmp_path: Path) -> None:
             archive.writestr("a.png", b"2")
     with pytest.raises(DataError, match=r"'a\.png' is there twice"):
         open_tree(tmp_path / "x.zip")
+
+
+def windows(path: Path, files: dict[str, bytes]) -> Path:
+    """Pack as PowerShell once did: a backslash between folders, and Windows as the system that wrote it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            member = zipfile.ZipInfo("x")
+            member.filename, member.create_system = name, 0
+            archive.writestr(member, content)
+    return path
+
+
+def test_a_backslash_of_windows_parts_folders(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    files = {"cats/1.png": b"1", "dogs/small/2.png": b"2"}
+    same = content_digest(open_tree(pack(tmp_path / "slashes.zip", files)))
+    tree = open_tree(windows(tmp_path / "x.zip", {"dogs\\": b""} | {n.replace("/", "\\"): c for n, c in files.items()}))
+    assert tree.names == tuple(files)
+    assert content_digest(tree) == same
+
+
+@pytest.mark.parametrize("name", ["..\\a.png", "x\\..\\..\\a.png", "C:\\a.png", "\\a.png", "\\\\host\\a.png"])
+def test_a_backslash_leads_no_further_than_a_slash(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="points outside the zip file"):
+        open_tree(windows(tmp_path / "x.zip", {"b.png": b"", name: b""}))
+
+
+def test_a_backslash_of_unix_is_not_guessed_at(tmp_path: Path, pack: Callable[..., Any]) -> None:
+    with pytest.raises(DataError, match=r"member 'a\\b\.png' has a backslash in its name.*Rename it"):
+        open_tree(pack(tmp_path / "x.zip", {"a\\b.png": b""}))
+
+
+def test_a_member_without_a_name_is_no_image(tmp_path: Path) -> None:
+    assert open_tree(windows(tmp_path / "x.zip", {"a.png": b"1", "": b"2"})).names == ("a.png",)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_a_member_is_named_however_it_was_packed(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png", bytes(range(256)) * 20)
+    content = bytearray(path.read_bytes())
+    content[60:100] = b"\xff" * 40
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.zip: a\.png: cannot be unpacked: \w+"):
+        content_digest(open_tree(path))
 
 
 def test_a_damaged_member_is_named(tmp_path: Path, pack: Callable[..., Any]) -> None:
