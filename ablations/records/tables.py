@@ -37,7 +37,10 @@ def table(records: Sequence[Record], stale: Collection[str] = ()) -> pd.DataFram
     trial's name, digest, source hash, commit and dates, and the format of the table. A column of mixed types becomes
     text, so that parquet can hold it.
     """
-    named = {DATASET: list(map(dataset_of, records)), MODEL: list(map(model_of, records))}
+    named = {
+        axis: [record.axes[axis] if axis in record.axes else fixed(record) for record in records]
+        for axis, fixed in ((DATASET, dataset_of), (MODEL, model_of))
+    }
     axes = list(dict.fromkeys([*named, *(axis for record in records for axis in record.axes)]))
     axes.sort(key=lambda axis: axis == SEED)
     numbers = [measured(record) for record in records]
