@@ -24,6 +24,7 @@ FOLDERS = (
     "vae/networks",
     "vae/terms",
     "vae/metrics",
+    "ablations/study/designs",
     "ablations/report/findings",
     "ablations/report/figures",
     "ablations/runner/watchers",

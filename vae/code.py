@@ -7,7 +7,6 @@ import ast
 import hashlib
 import inspect
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -79,12 +78,11 @@ def part_hash(kind: str, name: str) -> str | None:
     registry = KINDS.get(kind)
     if registry is None or name not in registry:
         return None
-    entry = registry[name]
-    made = getattr(entry, "compute", entry)
-    module = made.__module__
-    if module.partition(".")[0] != "vae":
-        return hashlib.sha256(_source(made)).hexdigest()
-    return _hash({module: _file(module)} | _reached([module], set(_core())))
+    file = registry.source(name)
+    if not file.is_relative_to(ROOT):
+        return hashlib.sha256(_source(file, registry[name])).hexdigest()
+    module = ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
+    return _hash({module: file} | _reached([module], set(_core())))
 
 
 @cache
@@ -110,15 +108,13 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _source(made: Any) -> bytes:
-    """Return the file of a part from outside, or its own lines where it has no file, as in a notebook."""
-    file = getattr(sys.modules.get(made.__module__), "__file__", None)
+def _source(file: Path, entry: Any) -> bytes:
+    """Return the file of a part from outside, or its own lines where it has none, as in a notebook."""
     with suppress(OSError):
-        if file:
-            return Path(file).read_bytes()
+        return file.read_bytes()
     with suppress(OSError, TypeError):
-        return inspect.getsource(made).encode()
-    return f"{made.__module__}.{made.__qualname__}".encode()
+        return inspect.getsource(getattr(entry, "compute", entry)).encode()
+    return repr(entry).encode()
 
 
 @cache
