@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vae import pictures
+from vae import evaluation, pictures
+from vae.cache import read_arrays, write_arrays
 from vae.datasets import Data, Split, as_float, load
 from vae.evaluation import evaluate
 from vae.nearest import nearest_images
@@ -176,6 +177,16 @@ def test_the_distances_of_test_images_are_found_once_for_a_data_set(
     again = evaluate(trained, data).arrays
     assert asked == [32], "samples alone"
     np.testing.assert_array_equal(again["nearest_mse_test"], arrays["nearest_mse_test"])
+
+
+def test_cached_numbers_of_another_shape_are_found_anew() -> None:
+    _, data = made("plane")
+    right = pictures._test_distances(data), evaluation._floor(data, 2)
+    for key, name in ((f"nearest-{data.checksum[:32]}-200", "squared"), (f"floor-{data.checksum[:32]}-64", "curve")):
+        assert read_arrays(key) is not None
+        write_arrays(key, {name: np.zeros(1)}, {})
+    np.testing.assert_array_equal(pictures._test_distances(data), right[0])
+    assert evaluation._floor(data, 2) == right[1]
 
 
 def test_pictures_of_a_model_of_another_range_are_bytes_of_the_same() -> None:
