@@ -18,6 +18,8 @@ from vae.errors import SpecError, unknown_name
 from vae.gpus import visible
 
 __all__ = [
+    "ARITHMETIC",
+    "BACKEND",
     "arithmetic",
     "backend",
     "configure",
@@ -157,27 +159,29 @@ def arithmetic(threads: int | None = None) -> dict[str, str]:
         threads: that the process computes with; variables that say the same are left out.
 
     Returns:
-        name -> value; `matrix precision` among them, as the backend has it now, whoever set it.
+        name -> value; `matrix precision` among them, where it is not the backend's usual one, whoever set it.
     """
     found = {name: os.environ[name] for name in ARITHMETIC if name in os.environ}
     found |= {name: os.environ[name] for name in THREADS if os.environ.get(name, str(threads)) != str(threads)}
-    return found | {"matrix precision": _matrix_precision()}
+    precision = _matrix_precision()
+    return found | ({"matrix precision": precision} if precision else {})
 
 
 def _matrix_precision() -> str:
-    """Return how exactly matrices are multiplied where a device offers less than float32."""
+    """Return how exactly a device that offers less than float32 multiplies matrices; nothing for the backend's way."""
     chosen = backend()
     if chosen == "jax":
         import jax
 
-        return str(jax.config.jax_default_matmul_precision or "default")
+        return str(jax.config.jax_default_matmul_precision or "")
     if chosen == "torch":
         import torch
 
-        return str(torch.get_float32_matmul_precision())
+        precision = str(torch.get_float32_matmul_precision())
+        return "" if precision == "highest" else precision
     import tensorflow as tf
 
-    return "TF32" if tf.config.experimental.tensor_float_32_execution_enabled() else "float32"
+    return "" if tf.config.experimental.tensor_float_32_execution_enabled() else "float32"
 
 
 def describe(threads: int | None = None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from ablations.text.numbers import clean, count, value_text
 __all__ = ["Difference", "differences", "mixed"]
 
 _FACTS = ("backend", "device", "gpu", "processor", "threads", "python")
-_ABSENT = "not set"
-_UNKNOWN = "not recorded"
+_NONE = "none"
+_ABSENT = {"packages": "not installed", "arithmetic": "not set"}
 
 
 class Difference(NamedTuple):
@@ -28,20 +28,20 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
     Args:
         before: a record's `environment`, or what `vae.environment.describe` gives.
-        after: the same of the other. What one of them does not tell of, as records of older versions do not tell of
-            variables, differs from nothing but a value that is set.
+        after: the same of the other. A fact that one of them does not tell of is passed over; a variable that is set
+            in one is named, for older records tell of none.
     """
     for name in _FACTS:
-        if before.get(name) != after.get(name):
-            yield Difference(name, *(_text(side, name, _UNKNOWN) for side in (before, after)))
+        if name in before and name in after and before[name] != after[name]:
+            yield Difference(name, _text(before[name], _NONE), _text(after[name], _NONE))
     for part in ("packages", "arithmetic"):
         sides = before.get(part), after.get(part)
         known = [side if isinstance(side, Mapping) else {} for side in sides]
+        absent = [_ABSENT[part] if isinstance(side, Mapping) else "not recorded" for side in sides]
         for name in dict.fromkeys((*known[0], *known[1])):
-            if known[0].get(name) != known[1].get(name):
-                absent = [_ABSENT if isinstance(side, Mapping) else _UNKNOWN for side in sides]
-                told = (_text(side, name, missing) for side, missing in zip(known, absent, strict=True))
-                yield Difference(clean(str(name)), *told)
+            values = [side.get(name) for side in known]
+            if values[0] != values[1]:
+                yield Difference(clean(str(name)), *(_text(*one) for one in zip(values, absent, strict=True)))
 
 
 def mixed(records: Iterable[Record]) -> str:
@@ -53,5 +53,5 @@ def mixed(records: Iterable[Record]) -> str:
     return ", ".join(f"{count(number, 'trial')} by {clean(backend)}" for backend, number in counted.most_common())
 
 
-def _text(side: Mapping[str, Any], name: str, absent: str) -> str:
-    return clean(value_text(side[name])) if side.get(name) is not None else absent
+def _text(value: object, absent: str) -> str:
+    return absent if value is None else clean(value_text(value))
