@@ -21,7 +21,7 @@ from vae.errors import VaebenchError
 __all__ = ["main"]
 
 REFUSED, INTERRUPTED = 2, 130
-FIGURES = "MPLBACKEND"  # Matplotlib won't be imported where it names what is not installed
+FOREIGN = ("MPLBACKEND", "PYTHONWARNINGS")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,15 +54,14 @@ def _undisturbed() -> Iterator[None]:
 
     That is a notebook's own way to show figures, and warnings that are errors.
     """
-    backend = os.environ.pop(FIGURES, None)
+    aside = {name: os.environ.pop(name) for name in FOREIGN if name in os.environ}
     try:
         with warnings.catch_warnings():
             if sys.warnoptions:
                 warnings.filters[:] = [one for one in warnings.filters if one[0] != "error"]  # type: ignore[index]
             yield
     finally:
-        if backend is not None:
-            os.environ[FIGURES] = backend
+        os.environ.update(aside)
 
 
 def _parser() -> argparse.ArgumentParser:
