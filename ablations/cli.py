@@ -2,8 +2,12 @@
 
 import argparse
 import math
+import os
 import signal
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +21,7 @@ from vae.errors import VaebenchError
 __all__ = ["main"]
 
 REFUSED, INTERRUPTED = 2, 130
+FOREIGN = ("MPLBACKEND", "PYTHONWARNINGS")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and batch systems stop it as Ctrl-C does
+    with _undisturbed():
+        return _performed(options)
+
+
+def _performed(options: argparse.Namespace) -> int:
     complain = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True).print
     try:
         # Only now: pandas and the rest take longer to import than --help may take.
@@ -36,6 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain("vaebench: stopped. What is finished is kept; the same command goes on from there")
         return INTERRUPTED
     return code
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Leave aside what a shell hands on that is meant for other programs, and would end the import of libraries.
+
+    That is a notebook's own way to show figures, and warnings that are errors.
+    """
+    aside = {name: os.environ.pop(name) for name in FOREIGN if name in os.environ}
+    try:
+        with warnings.catch_warnings():
+            if sys.warnoptions:
+                warnings.filters[:] = [one for one in warnings.filters if one[0] != "error"]  # type: ignore[index]
+            yield
+    finally:
+        os.environ.update(aside)
 
 
 def _parser() -> argparse.ArgumentParser:

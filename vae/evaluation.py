@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vae.cache import read_arrays, write_arrays
 from vae.datasets import RANGES, Data, as_float, load
+from vae.environment import keras_defaults
 from vae.errors import DivergedError
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve
@@ -53,6 +54,7 @@ class Evaluation:
     seconds: float
 
 
+@keras_defaults()
 def evaluate(trained: Trained, data: Data | None = None) -> Evaluation:
     """Measure a trained model.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from vae.environment import keras_defaults
 from vae.errors import DataError, SpecError
 from vae.layers import Shape
 from vae.model import VAE
@@ -25,6 +26,7 @@ _COPIES = 4  # the weights, and what the optimiser keeps of each; at most, or it
 _SLACK = 2**24  # bytes that the weights' file may take beside the numbers
 
 
+@keras_defaults()
 def load_model(path: str | Path) -> VAE:
     """Return the trained model that a study, or `VAE.save`, left in a file.
 

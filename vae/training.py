@@ -16,7 +16,7 @@ from vae.batches import Batches
 from vae.checkpoint import Checkpoints, State
 from vae.code import code_of
 from vae.datasets import Data, as_float, load
-from vae.environment import describe
+from vae.environment import describe, keras_defaults
 from vae.errors import DivergedError
 from vae.model import VAE
 from vae.reuse import Models, build
@@ -56,6 +56,7 @@ class Trained:
     notes: dict[str, str]
 
 
+@keras_defaults()
 def train(
     spec: RunSpec,
     data: Data | None = None,
@@ -157,7 +158,7 @@ class _Monitor(keras.callbacks.Callback):
         identity = {
             "spec": digest,
             "source": code_of(self.spec, metrics=())["vae"],
-            **{name: machine[name] for name in ("backend", "device", "gpu", "processor", "packages")},
+            **{name: machine[name] for name in ("backend", "device", "gpu", "processor", "packages", "arithmetic")},
             "variables": [[list(variable.shape), str(variable.dtype)] for variable in self._variables()],
         }
         self._checkpoints = Checkpoints(folder, identity)

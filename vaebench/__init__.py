@@ -97,13 +97,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, and keep it."""
+    """Import a public name when it is first used, and keep it.
+
+    Raises:
+        ImportError: the packages behind it are not its own; the message says what is in their place.
+    """
     if name == "__version__":
         from importlib.metadata import version
 
         return version("vaebench")
     for home, names in _HOMES.items():
         if name in names:
+            import_module("vaebench._own").check()
             value = globals()[name] = getattr(import_module(home), name)
             return value
     raise AttributeError(f"module 'vaebench' has no attribute '{name}'")

@@ -1,7 +1,23 @@
-"""`python -m vaebench` is the command."""
+"""The command, as `vaebench` and as `python -m vaebench`."""
 
 import sys
 
-from ablations.cli import main
+from vaebench._own import check
 
-sys.exit(main())
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line, unless the packages behind it are somebody else's."""
+    try:
+        check()
+    except ImportError as error:
+        sys.stderr.write(f"vaebench: {error}\n")
+        return 2
+    from ablations.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

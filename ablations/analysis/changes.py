@@ -1,12 +1,14 @@
 """What changed between folders of results: metrics of the same settings, compared seed by seed."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from ablations.analysis.matching import Key, Matched, match, read
+from ablations.analysis.surroundings import differences
 from ablations.records.record import SEED, Record, measured
 from ablations.records.status import Status
 from ablations.statistics.intervals import mean_interval, spread
@@ -14,7 +16,17 @@ from ablations.text.columns import quantity
 from ablations.text.numbers import clean
 from vae.errors import SpecError, unknown_name
 
-__all__ = ["ALL", "ChangeVerdict", "Comparison", "MetricChange", "TrialChange", "compare", "half_width", "judge"]
+__all__ = [
+    "ALL",
+    "ChangeVerdict",
+    "Comparison",
+    "MetricChange",
+    "Surrounding",
+    "TrialChange",
+    "compare",
+    "half_width",
+    "judge",
+]
 
 ChangeVerdict = Literal["better", "worse", "same", "differs", "unresolved"]
 Kind = Literal["failed", "missing", "new", "mended"]
@@ -68,6 +80,25 @@ class TrialChange:
 
 
 @dataclass(frozen=True)
+class Surrounding:
+    """Something beside the settings that pairs of trials were not made alike with.
+
+    Attributes:
+        folder: the one held against the first.
+        what: its name.
+        before: in the first folder.
+        after: in the other.
+        pairs: of which this is so.
+    """
+
+    folder: str
+    what: str
+    before: str
+    after: str
+    pairs: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What changed.
 
@@ -77,6 +108,7 @@ class Comparison:
         tolerance: relative; what is within counts as the same.
         changes: a row a folder, metric and configuration.
         trials: that are not done on both sides.
+        surroundings: what those that are done on both sides differ in beside their settings.
         records: of all folders, from which the number of printed digits follows.
     """
 
@@ -85,6 +117,7 @@ class Comparison:
     tolerance: float
     changes: tuple[MetricChange, ...]
     trials: tuple[TrialChange, ...]
+    surroundings: tuple[Surrounding, ...]
     records: tuple[Record, ...]
 
     @property
@@ -113,12 +146,15 @@ def compare(folders: Sequence[Path], metrics: Sequence[str] | None = None, toler
     _check(metrics, sides[0].metrics, records)
     changes: list[MetricChange] = []
     trials: list[TrialChange] = []
+    surroundings: list[Surrounding] = []
     for side in sides[1:]:
         pair = match(sides[0], side)
         trials += _trial_changes(pair)
+        surroundings += _surroundings(pair)
         changes += [change for metric in metrics for change in _changes(pair, metric, tolerance)]
     names = tuple(side.name for side in sides)
-    return Comparison(names, tuple(metrics), tolerance, tuple(changes), tuple(trials), records)
+    found = tuple(changes), tuple(trials), tuple(surroundings)
+    return Comparison(names, tuple(metrics), tolerance, *found, records)
 
 
 def half_width(values: Sequence[float]) -> float:
@@ -170,13 +206,23 @@ def _trial_changes(pair: Matched) -> list[TrialChange]:
     return sorted(found, key=lambda one: kinds.index(one.kind))
 
 
+def _surroundings(pair: Matched) -> list[Surrounding]:
+    counted = Counter(one for _, old, new in _done(pair) for one in differences(old.environment, new.environment))
+    return [Surrounding(pair.folder, *one, number) for one, number in counted.items()]
+
+
+def _done(pair: Matched) -> Iterator[tuple[Key, Record, Record]]:
+    """Yield key, before and after of the trials that are done on both sides."""
+    for key, old in pair.before.items():
+        new = pair.after.get(key)
+        if new is not None and old.status == new.status == Status.DONE:
+            yield key, old, new
+
+
 def _changes(pair: Matched, metric: str, tolerance: float) -> list[MetricChange]:
     """Return the metric's change in each configuration, and over all of them where there are several."""
     groups: dict[Key, list[tuple[float, float]]] = {}
-    for key, old in pair.before.items():
-        new = pair.after.get(key)
-        if new is None or old.status != Status.DONE or new.status != Status.DONE:
-            continue
+    for key, old, new in _done(pair):
         sides = measured(old).get(metric), measured(new).get(metric)
         if sides != (None, None):
             first, second = (math.nan if side is None else side for side in sides)

@@ -10,6 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.markup import escape
 
+from ablations.analysis.surroundings import mixed
 from ablations.records.files import writing
 from ablations.records.lease import holder
 from ablations.records.store import Store
@@ -23,6 +24,7 @@ from vae.errors import SpecError
 __all__ = ["DONE", "FAILED", "Train", "checked", "finish", "performed", "running_now", "study_of"]
 
 DONE, FAILED = 0, 1
+MIXED = "the trials are of several backends, whose numbers should not share a mean"
 
 MOST_NAMED = 3  # trials that a message names
 
@@ -113,6 +115,8 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
             console.print(f"  {escape(str(path))}", soft_wrap=True)
     if rendered.no_pdf:
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
+    if several := mixed(outcome.records):
+        console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
     for record in outcome.failed:
         console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:

@@ -6,12 +6,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ablations.analysis.surroundings import differences
 from ablations.commands._shared import DONE, FAILED
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.runner.trial import repeat
 from vae.code import is_current
+from vae.environment import describe
 from vae.errors import SpecError
 
 __all__ = ["run"]
@@ -37,6 +39,7 @@ def run(options: Namespace, console: Console) -> int:
     console.print(table)
     if differ:
         console.print(f"{differ} of {len(record.metrics)} numbers differ. Recorded with {_made_by(record)}")
+        console.print(_changed(record, threads), soft_wrap=True)
         return FAILED
     console.print(f"all {len(record.metrics)} numbers are equal to the last bit")
     return DONE
@@ -46,3 +49,11 @@ def _made_by(record: Record) -> str:
     packages = " ".join(f"{name} {version}" for name, version in record.environment["packages"].items())
     code = "" if is_current(record.code) else "; vae's code has changed since"
     return escape(f"{record.environment['processor']}, {packages}{code}")
+
+
+def _changed(record: Record, threads: int) -> str:
+    """Say what is not as it was when the trial was recorded."""
+    found = list(differences(record.environment, describe(threads)))
+    if not found:
+        return "nothing else that is recorded is different now"
+    return escape(f"different now: {'; '.join(f'{what} {then}, now {now}' for what, then, now in found)}")

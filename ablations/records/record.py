@@ -31,7 +31,7 @@ class Record:
         spec: the RunSpec as plain values.
         metrics: metric -> value, or None where it does not apply.
         timings: name -> seconds (or the unit in the name).
-        environment: machine, versions, threads, device.
+        environment: machine, versions, backend, threads, device, and `arithmetic`: what is set that changes numbers.
         data: name, checksum, licence, source, shape, train_images, test_images, class_names.
         code: `vae` (one hash of the code it ran through), `core` and `parts` (each by itself: `vae.code`), `git`
             (commit, or None).

@@ -19,10 +19,16 @@ __all__ = ["as_csv", "as_html", "as_markdown", "sentence", "views"]
 
 _MINUS = "\N{MINUS SIGN}"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|&~$#!])")  # what acts within a line
+_AROUND = (
+    Column("what", "what", numeric=False),
+    Column("before", "before", numeric=False),
+    Column("after", "after", numeric=False),
+    Column("pairs", "pairs", rank=1),
+)
 
 
 def views(found: Comparison) -> list[TableView]:
-    """Return the comparison as tables: of the metrics, and of the trials that are not done on both sides."""
+    """Return the comparison as tables: metrics, trials that are not done on both sides, and what else is different."""
     several = len(found.folders) > 2  # noqa: PLR2004 - only then must a row say which
     columns: dict[str, list[float]] = {name: [] for name in found.metrics}
     for record in found.records:
@@ -55,6 +61,11 @@ def views(found: Comparison) -> list[TableView]:
         Column("kind", "what", numeric=False),
         Column("reason", "reason", numeric=False, rank=1),
     ]
+    around = [
+        ((Cell(clean(one.folder), clean(one.folder)),) if several else ())
+        + tuple(Cell(text, text) for text in (one.what, one.before, one.after, str(one.pairs)))
+        for one in found.surroundings
+    ]
     against = ", ".join(map(clean, found.folders[1:]))
     return [
         TableView(
@@ -65,6 +76,7 @@ def views(found: Comparison) -> list[TableView]:
             _note(found.tolerance),
         ),
         TableView("trials", "Trials that are not done on both sides", (*folder, *others), tuple(trials)),
+        TableView("surroundings", "What is different beside the settings", (*folder, *_AROUND), tuple(around)),
     ]
 
 

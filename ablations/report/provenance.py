@@ -26,8 +26,8 @@ def provenance(records: Sequence[Record], runs: Sequence[Run] = ()) -> list[tupl
         runs: in which they were trained, as far as it is known.
     """
     rows = _merged("code", [_code(record) for record in records])
-    for title, part in (("", "environment"), ("note", "notes")):
-        rows += _merged(title, [getattr(record, part) for record in records])
+    rows += _merged("", _environments(records))
+    rows += _merged("note", [record.notes for record in records])
     for dataset in dict.fromkeys(str(record.data.get("name")) for record in records if record.data):
         of_it = [record.data for record in records if str(record.data.get("name")) == dataset]
         facts = [{**data, "class_names": _classes(data.get("class_names"))} for data in of_it]
@@ -49,6 +49,16 @@ def _code(record: Record) -> dict[str, Any]:
     source, core, parts = code.pop("vae", None), code.pop("core", None), code.pop("parts", {})
     code |= {f"SHA-256 of the {name}": digest for name, digest in parts.items()}
     return {"SHA-256 of the source of vae": source, **code} if core is None else {"SHA-256 of the core": core, **code}
+
+
+def _environments(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return where trials ran; a variable that changes arithmetic is told of all, where it is set for some."""
+    found = [dict(record.environment) for record in records]
+    known = [one for one in found if isinstance(one.get("arithmetic"), Mapping)]
+    names = dict.fromkeys(name for one in known for name in one["arithmetic"])
+    for one in known:
+        one["arithmetic"] = {name: one["arithmetic"].get(name, "not set") for name in names}
+    return found
 
 
 def _dates(records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -103,7 +113,8 @@ def _merged(title: str, parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, s
 
 def _flat(part: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in part.items():
-        name = f"{prefix}{str(key).replace('_', ' ')}"
+        word = str(key)
+        name = prefix + (word if word.isupper() else word.replace("_", " "))  # a variable keeps its name
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}: ")
         elif value is not None:

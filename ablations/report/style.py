@@ -81,9 +81,13 @@ End = tuple[float, float, str, str]
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw with the project's settings and leave the caller's as they were."""
-    settings: Any = dict(_STYLE)  # Matplotlib types its settings by name, newer versions only
-    with mpl.rc_context(settings):
+    """Draw with Matplotlib's defaults and the project's settings, and leave the caller's as they were.
+
+    Whatever a `matplotlibrc` says, a study has the same figures everywhere.
+    """
+    # Matplotlib types its settings by name, newer versions only; its backend is the caller's matter.
+    defaults: Any = mpl.rcParamsDefault
+    with mpl.rc_context({name: value for name, value in defaults.items() if name != "backend"} | dict(_STYLE)):
         yield
 
 

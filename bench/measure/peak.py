@@ -109,7 +109,7 @@ def _together(orders: Sequence[Sequence[str]]) -> list[dict[str, float]]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         crew = [
             subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "bench.measure.peak", "--child", *order],
+                [sys.executable, "-P", "-m", "bench.measure.peak", "--child", *order],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

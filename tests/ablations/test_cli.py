@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +87,9 @@ def test_run_plan_status_report(study: Path, capsys: pytest.CaptureFixture[str])
     record["metrics"]["mse"] *= 1.0001
     (trial / "record.json").write_text(json.dumps(record))
     assert main(["rerun", str(trial)]) == 1
-    assert "1 of 12 numbers differ" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "1 of 12 numbers differ" in output
+    assert "nothing else that is recorded is different now" in output
     with hold(folder / "lease.json"):
         store = Store(folder)
         store.write_progress({trial.name: {"epoch": 1, "began": 0.0}})
@@ -118,6 +122,34 @@ def test_a_failed_trial_exits_with_1_and_the_report_shows_it(study: Path, capsys
 def test_status_of_something_else_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "holds no results of a study" in capsys.readouterr().err
+
+
+def test_rerun_names_what_is_set_otherwise_than_when_it_was_recorded(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
+    assert main(["run", str(study), "--executor", "inline", "--no-pdf"]) == 0
+    trial = next((study.parent / "results" / "mine" / "trials").iterdir())
+    record = json.loads((trial / "record.json").read_text())
+    record["metrics"]["mse"] *= 1.0001  # as if the flags had changed it
+    record["environment"]["packages"]["keras"] = "3.0.0"
+    (trial / "record.json").write_text(json.dumps(record))
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    capsys.readouterr()
+    assert main(["rerun", str(trial)]) == 1
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("different now: "))
+    assert re.fullmatch(
+        r"different now: keras 3\.0\.0, now 3\.\d+\.\d+; TF_XLA_FLAGS not set, now --tf_xla_auto_jit=2", line
+    )
+
+
+def test_what_a_shell_means_for_other_programs_ends_no_command(study: Path) -> None:
+    theirs = {"MPLBACKEND": "module://of_a_notebook.that_is_elsewhere", "PYTHONWARNINGS": "error"}
+    environment = os.environ | theirs | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "vaebench", "run", str(study), "--executor", "inline", "--no-pdf"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (study.parent / "results" / "mine" / "report" / "index.html").is_file()
 
 
 def test_rerun_of_something_else_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

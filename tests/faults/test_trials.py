@@ -182,6 +182,47 @@ def test_workers_that_can_not_start(
     fault(told, told.line(), f"{kept(store)}; no trial was begun, the last lines of the worker follow")
 
 
+@pytest.mark.fault("trials", "the current folder holds a `vae.py`, a `psutil.py` and a `keras.py` of the user's own")
+def test_files_that_are_named_like_packages(finished: Path, tmp_path: Path, fault: Fault) -> None:
+    store = begin(finished)
+    for name in ("vae", "psutil", "keras"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    told = command("run", "mine.toml", "--workers", "1", inline=False)
+    fault(told, told.line("study "), f"{kept(store)}; they are not imported")
+
+
+@pytest.mark.fault("trials", "a `vae.py` comes before ours, as it is on PYTHONPATH")
+def test_a_package_that_is_shadowed(finished: Path, tmp_path: Path, fault: Fault) -> None:
+    store = begin(finished)
+    (tmp_path / "vae.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    words = [sys.executable, "-P", "-m", "vaebench", "run", "mine.toml"]
+    ended = subprocess.run(words, env=environment, check=False, capture_output=True, text=True)
+    told = Told(ended.returncode, ended.stdout, ended.stderr)
+    fault(told, told.line().replace(f"{ROOT}{os.sep}", "site-packages/"), kept(store))
+
+
+@pytest.mark.fault("trials", "KERAS_BACKEND names a package that is not installed")
+def test_a_backend_that_is_missing(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = begin(finished)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)  # else it would be too late to choose
+    told = command("run", "mine.toml", inline=False)
+    fault(told, told.line(), kept(store))
+
+
+@pytest.mark.fault("trials", "trials of one study are trained by two of Keras' backends")
+def test_two_backends(finished: Path, fault: Fault) -> None:
+    store = begin(finished)
+    file = store.trials / store.names()[0] / "record.json"
+    record = json.loads(file.read_text())
+    record["environment"]["backend"] = {"tensorflow": "jax"}.get(record["environment"]["backend"], "tensorflow")
+    file.write_text(json.dumps(record))
+    told = command("run", "mine.toml")
+    fault(told, told.line("the trials are of several backends"), kept(store))
+
+
 @pytest.mark.fault("trials", "a worker process can't read its trial (here a network that only the runner knows)")
 def test_a_trial_that_only_the_runner_can_read(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     class Mine(NETWORKS["dense_vae"]):  # type: ignore[misc]

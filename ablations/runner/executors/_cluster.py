@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,12 @@ from urllib.parse import urlsplit
 from ablations.records.status import Status
 from ablations.runner.executors._base import refusal, unfit
 from ablations.runner.executors._remote import UnfitError
+from vae.environment import ARITHMETIC, BACKEND
 from vae.errors import VaebenchError
 
 __all__ = ["connected", "explain", "needs", "room"]
 
-PASSED_ON = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # of the runner's environment
+PASSED_ON = (*ARITHMETIC, BACKEND, "TF_CPP_MIN_LOG_LEVEL")  # of the runner's environment
 PACKAGES = ("vae", "ablations")  # our code, which goes along
 SECONDS = 10.0  # to wait for an answer
 MOST = 300  # characters of what Ray says
@@ -51,7 +53,7 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
         return
     root = Path(__file__).parents[3]
-    environment = {
+    environment: dict[str, Any] = {
         "py_modules": [str(root / name) for name in PACKAGES],
         "env_vars": {name: os.environ[name] for name in PASSED_ON if name in os.environ},
         "excludes": ["**/__pycache__"],
@@ -61,8 +63,9 @@ def connected(address: str) -> Iterator[Any]:
         quiet["include_dashboard"] = False
     try:
         _knock(address)
-        with _own_signals():
-            ray.init(address=address, runtime_env=environment, **quiet)
+        # Without a folder of their own, workers would import from the one that the command is started in.
+        with _own_signals(), tempfile.TemporaryDirectory(prefix="vaebench-empty-") as empty:
+            ray.init(address=address, runtime_env=environment | {"working_dir": empty}, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         hint = "" if _has_token() else ASKED
         raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None

@@ -8,7 +8,7 @@ from importlib import import_module
 from ablations.runner.executors._base import EXECUTORS, Executor, live
 from ablations.runner.job import Event, Job
 from ablations.runner.trial import forget_data, perform
-from vae.environment import configure
+from vae.environment import backend, configure
 from vae.errors import SpecError
 
 __all__ = ["Inline"]
@@ -19,11 +19,12 @@ class Inline(Executor):
     """Performs the jobs in order; always one worker."""
 
     def check(self) -> None:
-        """Refuse a timeout, and a share of a GPU.
+        """Refuse a timeout, a share of a GPU, and a backend of Keras' that is not installed.
 
         Raises:
             SpecError: one is asked for.
         """
+        backend()
         if self.timeout is not None:
             raise SpecError("the executor 'inline' can't stop a trial after a time: take 'processes', or no --timeout")
         if self.resources.gpus is not None:

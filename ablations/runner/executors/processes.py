@@ -25,6 +25,7 @@ from ablations.runner.job import Event, Job, Unread
 from ablations.runner.memory import oom_kills
 from ablations.runner.trial import failed
 from vae.code import is_current
+from vae.environment import backend
 from vae.gpus import VISIBLE
 from vae.graph import graph_key
 
@@ -33,10 +34,9 @@ __all__ = ["Processes"]
 STOP_SECONDS = 5  # for a worker to end by itself before it is killed
 OUT_OF_MEMORY = "the kernel killed the worker process for want of memory. Run fewer --workers, or smaller batches"
 LOG_LINES = 20  # of a dead worker's output that its trial's record keeps
-REMEDY = (
-    "Workers import from the current folder, PYTHONPATH and the packages of this Python: mend what is named, or move "
-    "it out of the way"
-)
+REMEDY = "Workers import from PYTHONPATH and the packages of this Python: mend what is named, or move it out of the way"
+# Of a notebook's figures, and of who tests a program of their own: either would end a worker as it imports libraries.
+OTHERS = {"MPLBACKEND", "PYTHONWARNINGS"}
 # What a process ends by of itself; other signals are sent by somebody, and the next worker may be spared.
 FAULTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV} if os.name == "posix" else set()
 
@@ -120,7 +120,7 @@ class Processes(Executor):
     """A pool of `workers` processes of `threads` threads each.
 
     Workers are started with `python -m`, not forked and not through `__main__`, so that scripts and notebooks need no
-    guard and no state leaks from here.
+    guard and no state leaks from here; and with `-P`, so that they import nothing from the folder they happen to be in.
     """
 
     _kept: "tuple[dict[int, _Worker], Inbox] | None" = None
@@ -139,11 +139,12 @@ class Processes(Executor):
             self._kept = None
 
     def check(self) -> None:
-        """Look whether there are GPUs, where trials ask for them.
+        """Look whether Keras' backend is installed, and whether there are GPUs, where trials ask for them.
 
         Raises:
-            SpecError: there are none.
+            SpecError: it is not, or there are none.
         """
+        backend()
         seats(1, self.resources.gpus)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
@@ -192,14 +193,9 @@ def _staff(crew: dict[int, _Worker], number: int, threads: int, inbox: Inbox, gp
 def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _Worker:
     """Start a worker, and a thread that passes on what it says; None is its end."""
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the worker is dismissed
-    environment = dict(os.environ)
-    root = str(Path(__file__).parents[3])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
-    if gpu is not None:
-        environment[VISIBLE] = gpu
     process = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "ablations.runner.executors._worker", str(number), str(threads)],
-        env=environment,
+        [sys.executable, "-P", "-m", "ablations.runner.executors._worker", str(number), str(threads)],
+        env=_environment(gpu),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -220,6 +216,18 @@ def _hire(number: int, threads: int, inbox: Inbox, gpu: str | None = None) -> _W
 
     Thread(target=listen, daemon=True, name=f"worker-{number}").start()
     return worker
+
+
+def _environment(gpu: str | None) -> dict[str, str]:
+    """Return the variables of a worker: the runner's own, without those that are meant for other programs."""
+    found = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    root = str(Path(__file__).parents[3])
+    # An empty entry, as a stray colon makes one, is the current folder.
+    places = [root, *filter(None, found.get("PYTHONPATH", "").split(os.pathsep))]
+    found["PYTHONPATH"] = os.pathsep.join(places)
+    if gpu is not None:
+        found[VISIBLE] = gpu
+    return found
 
 
 def _until_next_deadline(workers: Iterable[_Worker]) -> float | None:

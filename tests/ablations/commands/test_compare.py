@@ -266,7 +266,7 @@ def test_files_show_what_the_tables_show(save: Save) -> None:
     for suffix in ("csv", "md", "html"):
         assert main(["compare", *map(str, folders), "--output", f"x/out.{suffix}"]) == 1
     found = compare(folders)
-    changes, others = views(found)
+    changes, others, _ = views(found)
     rows = list(csv.DictReader(io.StringIO(Path("x/out.csv").read_text("utf-8"))))
     assert len(rows) == len(changes.rows) + len(others.rows)
     for given_, one in zip(rows, found.changes, strict=False):
@@ -320,3 +320,22 @@ def test_a_long_table_is_cut_on_the_terminal_what_matters_first(
     assert "20 more" in output
     assert "latent size 79" in output
     assert "latent size 78" not in output
+
+
+def test_what_is_different_beside_the_settings_is_named_for_the_pairs_it_concerns(
+    save: Save, capsys: pytest.CaptureFixture[str]
+) -> None:
+    surroundings = {"threads": 1, "arithmetic": {}}
+    before = [replace(one, environment=surroundings) for one in trials(BEFORE)]
+    other = surroundings | {"arithmetic": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+    after = [replace(one, environment=other if one.axes["latent_dim"] == 2 else surroundings) for one in before]
+    folders = [save("before", before), save("after", [*after[:1], broken(after[1]), *after[2:]])]
+    found = compare(folders, ["mse"])
+    expected = ("TF_ENABLE_ONEDNN_OPTS", "not set", "0", 2)
+    assert [(one.what, one.before, one.after, one.pairs) for one in found.surroundings] == [expected]
+    assert main(["compare", *map(str, folders)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "What is different beside the settings" in told
+    for text in (told, as_markdown(found).replace("\\", ""), as_html(found)):
+        assert "TF_ENABLE_ONEDNN_OPTS" in text
+    assert compare([folders[0], save("same", before)], ["mse"]).surroundings == ()

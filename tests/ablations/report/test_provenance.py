@@ -122,3 +122,12 @@ def test_records_of_two_commits_are_counted(study: ModuleType) -> None:
     rows = dict(provenance(records))
     assert "(5 trials)" in rows["code: commit"]
     assert "nothing uncommitted (1 trials)" in rows["code: commit"]
+
+
+def test_a_variable_that_only_some_trials_were_made_with_is_told_of_the_others_too(study: ModuleType) -> None:
+    records = study.demo(models=("dense",), broken=False).records
+    environments = [{"arithmetic": {"TF_ENABLE_ONEDNN_OPTS": "0"}}, {"arithmetic": {}}, {"arithmetic": {}}, {}]
+    made = [replace(one, environment=other) for one, other in zip(records, environments, strict=False)]
+    rows = dict(provenance(made))
+    assert rows["arithmetic: TF_ENABLE_ONEDNN_OPTS"] == "not set (2 trials); 0 (1 trials)"
+    assert not [what for what in dict(provenance(records)) if what.startswith("arithmetic")]

@@ -496,3 +496,21 @@ def test_more_weights_than_colours_are_one_line_of_the_best(study: ModuleType) -
     line = drawn.figure.axes[0].lines[0]
     lowest = [min(one.mean("mse") for one in grid.configurations if one.latent_dim == size) for size in (2, 4)]
     assert line.get_ydata().tolist() == pytest.approx(lowest)
+
+
+@pytest.mark.parametrize("name", ["latent_plane", "reconstructions", "training_curves"])
+def test_a_figure_is_the_same_whatever_a_matplotlibrc_says(name: str, grid: Grid, demo: object) -> None:
+    theirs = {
+        "image.origin": "lower",
+        "text.usetex": True,
+        "savefig.transparent": True,
+        "savefig.bbox": "tight",
+        "lines.linestyle": ":",
+        "axes.facecolor": "black",
+    }
+    (plain, *_) = every(name, grid, demo)
+    with mpl.rc_context(theirs):
+        (drawn, *_) = every(name, grid, demo)
+        picture = drawn.save("png")
+        assert {setting: mpl.rcParams[setting] for setting in theirs} == theirs
+    assert picture == plain.save("png")

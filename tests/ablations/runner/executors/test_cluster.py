@@ -1,9 +1,14 @@
 """What Ray says of trials that did not come back, told by its own exceptions; no cluster is needed for that."""
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from ablations.runner.executors import _remote
-from ablations.runner.executors._cluster import explain
+from ablations.runner.executors._cluster import connected, explain
 from ablations.runner.executors._remote import Parcel, UnfitError, perform_here
 from ablations.study.study import Study
 from vae.errors import VaebenchError
@@ -65,3 +70,22 @@ def test_a_trial_that_a_node_can_not_read_fails_alone() -> None:
     assert reason.startswith("it can't be handed to another process (ModuleNotFoundError: No module named 'only_here')")
     assert explain(lost(ValueError("of the trial")))[1] == "ValueError: of the trial"
     assert explain(system)[1].startswith("RaySystemError: System error")  # of Ray itself, whatever was sent
+
+
+def test_workers_of_a_cluster_get_an_empty_folder_and_the_variables_that_change_arithmetic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ray puts the folder that the command is started in before all packages, unless it is given another."""
+    seen: dict[str, Any] = {}
+
+    def init(*, runtime_env: dict[str, Any], **_: object) -> None:
+        seen.update(runtime_env["env_vars"], files=list(Path(runtime_env["working_dir"]).iterdir()))
+
+    fake = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("MPLBACKEND", "module://of_a_notebook")
+    with connected("local") as ray:
+        assert ray is fake
+    assert (seen["files"], seen["TF_ENABLE_ONEDNN_OPTS"]) == ([], "0")
+    assert "MPLBACKEND" not in seen

@@ -20,7 +20,7 @@ from ablations.records.store import Store
 from ablations.runner.executors import _base
 from ablations.runner.executors._worker import ORPHANED
 from ablations.runner.job import Job
-from vae.errors import VaebenchError
+from vae.errors import SpecError, VaebenchError
 from vae.networks import NETWORKS
 
 ROOT = Path(__file__).parents[4]
@@ -49,7 +49,9 @@ def test_workers_that_can_not_start_end_the_run_at_once(
     with pytest.raises(VaebenchError) as raised:
         run(study(latent_dim=[2, 3, 4, 5]), tmp_path, crew=Crew(workers=2, retries=3), watch=notes)
     first, *last = str(raised.value).splitlines()
-    assert first.startswith("worker processes can't start: ImportError: half an installation. Workers import from the")
+    assert first.startswith(
+        "worker processes can't start: ImportError: half an installation. Workers import from PYTHON"
+    )
     assert first.endswith("the same command then goes on from there")
     assert last[-3:] == [
         f'    File "{tmp_path / package}.py", line 1, in <module>',
@@ -60,6 +62,49 @@ def test_workers_that_can_not_start_end_the_run_at_once(
     store = Store(tmp_path / "tiny")
     assert (store.names(), store.ledger.attempts()) == ([], [])
     assert workers() == []
+
+
+HOSTILE = ("ablations", "keras", "numpy", "pickle", "psutil", "rich", "tensorflow", "vae")
+
+
+def test_what_lies_in_the_current_folder_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and folders of the names of packages do, and a checkout of other code; a stray colon lets none of it in."""
+    here = tmp_path / "here"
+    for name in HOSTILE:
+        (here / name).mkdir(parents=True)
+        for file in (here / f"{name}.py", here / name / "__init__.py"):
+            file.write_text(f"raise ImportError('{file} was imported')\n")
+    plain = run(study(latent_dim=[2]), tmp_path / "plain", crew=Crew(workers=1))
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep)
+    outcome = run(study(latent_dim=[2]), tmp_path / "hostile", crew=Crew(workers=1))
+    assert outcome.table["status"].tolist() == ["done"]
+    assert outcome.records[0].metrics == plain.records[0].metrics
+    assert outcome.records[0].code == plain.records[0].code
+
+
+def test_what_a_shell_means_for_other_programs_is_kept_from_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "module://of_a_notebook.that_is_elsewhere")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    assert run(study(latent_dim=[2]), tmp_path, crew=Crew(workers=1)).table["status"].tolist() == ["done"]
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_a_backend_that_can_not_train_here_is_refused_before_anything_is_written(
+    executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "keras", raising=False)  # as on the command line, which looks before it imports
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for chosen, said in (
+        ("torch", r"KERAS_BACKEND=torch: No module named 'torch' .* pip install 'vaebench\[torch\]'"),
+        ("trch", r"KERAS_BACKEND=trch: unknown backend 'trch': did you mean 'torch'\?"),
+    ):
+        monkeypatch.setenv("KERAS_BACKEND", chosen)
+        with pytest.raises(SpecError, match=said):
+            run(study(), tmp_path / "results", crew=Crew(executor=executor))
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_worker_that_is_killed_as_it_starts_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
