@@ -35,7 +35,11 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
     """Train, telling how it goes to all who watch, write the report, and return the exit code."""
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
-    with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
+
+    def say(kind: str, reason: str) -> None:
+        console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
+
+    with Watchers.open(Subject(study, store), dict(options.watch), say) as watchers:
         bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
         crew = _crew(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
@@ -43,8 +47,6 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
         code = finish(study, outcome, options, console)
         watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))
-    for kind, reason in watchers.lost.items():
-        console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
     return code
 
 

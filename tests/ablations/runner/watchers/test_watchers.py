@@ -68,14 +68,13 @@ def events(subject: Subject, first: int, last: int) -> Iterator[Event]:
         yield Event("finished", name, record=record)
 
 
-def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]], *, tidy: bool = True) -> None:
+def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]]) -> None:
     """Have a watcher look on, a new one for each part, as after a runner's death."""
     for part in parts:
         watchers = opened(subject, kind)
         for event in events(subject, *part):
             watchers.on_event(event)
-        if tidy:
-            watchers.close()
+        watchers.close()
         assert watchers.lost == {}
 
 
@@ -129,7 +128,10 @@ def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: 
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's own use of SQLAlchemy
 def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_path: Path) -> None:
-    watched(subject, "mlflow", [(1, 2)], tidy=False)  # its runner was killed
+    killed = WATCHERS["mlflow"](subject, "")  # with its runner: nobody closes it
+    killed.on_jobs([Job(only(subject), subject.store.root)])
+    for event in events(subject, 1, 2):
+        killed.on_event(event)
     watchers = opened(subject, "mlflow")
     for event in events(subject, 2, 3):
         watchers.on_event(event)
