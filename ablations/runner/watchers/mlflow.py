@@ -124,7 +124,9 @@ class MLflow(Watcher):
             from mlflow.entities import Param
 
             settings = flatten(self._trials[trial].spec.settings())
-            for some in _pieces(Param(_cut(name, NAME), _cut(str(value), TEXT)) for name, value in settings.items()):
+            for some in _pieces(
+                Param(_cut(name, NAME), _cut(visible(str(value)), TEXT)) for name, value in settings.items()
+            ):
                 self._client.log_batch(run, params=some)
 
     def _log(self, trial: str, values: Mapping[str, float], step: int) -> None:
@@ -138,7 +140,7 @@ class MLflow(Watcher):
         run, epochs = self._runs[record.trial], self._trials[record.trial].spec.train.epochs
         self._log(record.trial, {f"test_{n}": v for n, v in record.metrics.items() if v is not None}, epochs)
         for name, value in {"status": record.status, "reason": record.reason}.items():
-            self._client.set_tag(run, f"vaebench.{name}", _cut(value or "", TEXT))
+            self._client.set_tag(run, f"vaebench.{name}", _cut(visible(value or ""), TEXT))
         self._client.log_dict(run, record.to_json(), "record.json")
         self._client.set_terminated(run, ENDS.get(record.status, "FAILED"))
 
