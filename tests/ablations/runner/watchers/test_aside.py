@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # test folders are no packages: this finds tracking.py
-
 from tracking import tracking, two_epochs
 
 from ablations import Study

@@ -161,7 +161,7 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-@pytest.mark.parametrize("name", ["x" * 600, 'it\'s a "study"', "\x1b[2J \n <b>", "a\\b`c"])
+@pytest.mark.parametrize("name", ["x" * 600, 'it\'s a "study" \x1b[2J \n a\\b`c'])
 def test_mlflow_takes_any_name_and_finds_its_runs_again(tmp_path: Path, name: str) -> None:
     from mlflow import MlflowClient
 
