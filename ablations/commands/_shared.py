@@ -40,7 +40,11 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
     """Train, telling how it goes to all who watch, write the report, and return the exit code."""
     began = time.monotonic()
     store = Store(options.results / study.folder_name)
-    with Watchers.open(Subject(study, store), dict(options.watch)) as watchers:
+
+    def say(kind: str, reason: str) -> None:
+        console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
+
+    with Watchers.open(Subject(study, store), dict(options.watch), say) as watchers:
         bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
         crew = _crew(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
@@ -57,8 +61,6 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
             soft_wrap=True,
         )
         code = FAILED
-    for kind, reason in watchers.lost.items():
-        console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
     return code
 
 

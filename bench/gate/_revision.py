@@ -2,17 +2,18 @@
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vae.errors import VaebenchError
+from vae.scratch import abandoned, remove, scratch
 
 __all__ = ["ROOT", "Revision", "Trees", "resolve", "side_by_side", "working"]
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRATCH = "regress"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def working(root: Path) -> Revision:
 
 @contextmanager
 def side_by_side(root: Path, base: Revision, *, same: bool = False) -> Iterator[Trees]:
-    """Give the working tree and a commit in folders of their own, removed afterwards.
+    """Give the working tree and a commit in folders of their own, removed afterwards, or by the next that asks for any.
 
     Args:
         root: the clone.
@@ -103,17 +104,30 @@ def side_by_side(root: Path, base: Revision, *, same: bool = False) -> Iterator[
     Raises:
         VaebenchError: git refuses.
     """
-    folder = Path(tempfile.mkdtemp(prefix="vaebench-regress-"))
-    trees = Trees(folder / "head", folder / "base", folder / "code", folder / "caches")
+    _sweep(root)
     try:
-        _git(root, "worktree", "add", "--detach", "--quiet", str(trees.base), base.commit)
-        source = trees.base if same else root
-        _copy(source, trees.head)
-        _copy(root, trees.code, "bench")
-        yield trees
+        with scratch(SCRATCH) as folder:
+            trees = Trees(folder / "head", folder / "base", folder / "code", folder / "caches")
+            _git(root, "worktree", "add", "--detach", "--quiet", str(trees.base), base.commit)
+            source = trees.base if same else root
+            _copy(source, trees.head)
+            _copy(root, trees.code, "bench")
+            yield trees
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         _git(root, "worktree", "prune")
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders of gates that were killed, and their entries in the clones that they were made from."""
+    for folder in abandoned(SCRATCH):
+        base, clone = folder / "base", root
+        with suppress(VaebenchError):
+            clone = Path(_git(base, "rev-parse", "--path-format=absolute", "--git-common-dir").strip())
+        with suppress(VaebenchError):  # twice: one whose making was cut off is locked
+            _git(clone, "worktree", "remove", "--force", "--force", str(base))
+        remove(folder)
+        with suppress(VaebenchError):
+            _git(clone, "worktree", "prune")
 
 
 def _copy(source: Path, to: Path, part: str = ".") -> None:

@@ -21,6 +21,7 @@ from bench.gate import saved as _saved
 from bench.gate import verdict
 from bench.gate._fleet import Effort, Measured, counted, measure
 from bench.gate._revision import ROOT, Revision, Trees, resolve, side_by_side, working
+from bench.gate._signals import stoppable
 from bench.gate.limits import Limits, chosen, describe
 from vae.errors import VaebenchError
 
@@ -203,8 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     effort, limits = _effort(parser, options), Limits(threshold=options.threshold / 100)
     try:
-        names, base = chosen(options.only), resolve(ROOT, options.base)
-        report = regress(ROOT, base, names, effort, limits, say, count=not options.no_counters)
+        with stoppable():
+            names, base = chosen(options.only), resolve(ROOT, options.base)
+            report = regress(ROOT, base, names, effort, limits, say, count=not options.no_counters)
     except VaebenchError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]regress:[/] {escape(str(error))}")
         return REFUSED

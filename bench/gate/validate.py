@@ -23,12 +23,14 @@ from bench.gate import saved as _saved
 from bench.gate import verdict
 from bench.gate._fleet import ROLES, Effort, Measured, counted, measure
 from bench.gate._revision import ROOT, Trees, resolve, side_by_side
+from bench.gate._signals import stoppable
 from bench.gate.counters import PLANTS
 from bench.gate.limits import Limits, chosen, describe
 from vae.errors import VaebenchError
 
 __all__ = ["Tally", "main", "once", "validate"]
 
+REFUSED, INTERRUPTED = 2, 130
 SLOW = 0.10
 ALARMS, FOUND = 0.01, 0.95  # what the gate promises
 SLOWED = "step-*"
@@ -206,12 +208,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         names = chosen(options.only) if options.only else [name for name in chosen(["*"]) if name not in LEFT_OUT]
         commit = resolve(ROOT, options.base)
-        with side_by_side(ROOT, commit, same=True) as trees:
+        with stoppable(), side_by_side(ROOT, commit, same=True) as trees:
             machine = describe(trees, effort.threads)
             tally = validate(trees, names, options.runs, effort, say)
     except VaebenchError as error:
         console.print(f"[bold red]validate:[/] {escape(str(error))}")
-        return 2
+        return REFUSED
+    except KeyboardInterrupt:
+        console.print("validate: stopped; nothing is kept")
+        return INTERRUPTED
     for row in tally.details:
         wrong = row["verdict"] != "regressed" if row["planted"] else row["verdict"] in {"regressed", "improved"}
         if wrong:

@@ -154,6 +154,7 @@ def _plain(text: str) -> str:
     text = text.replace(f"{Path.cwd()}/", "").replace(str(Path.cwd()), ".")
     text = text.replace(platform.node(), "HOST")
     text = re.sub(r"process \d+", "process N", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "SERVER", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "…", text)
     text = re.sub(r"-[0-9a-f]{8}\b", "-…", text)
     text = re.sub(r"(.)\1{30,}", r"\1\1\1…", text)

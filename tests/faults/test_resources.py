@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from catalogue import Told, begin, command, kept, photos, settle, write_study
+from tracking import tracking, two_epochs
 
 from ablations.records.store import Draft, Store
 from vae import checkpoint, evaluation, training
@@ -197,3 +198,21 @@ def test_a_cache_that_cannot_be_written(fault: Fault, monkeypatch: pytest.Monkey
     write_study('dataset = ["image_folder"]\ndata.path = ["photos"]\nlatent_dim = [2]')
     told = command("run", "mine.toml")
     fault(told, told.line("study "), f"{kept(Store(Path('results/mine')))}; images are decoded each time")
+
+
+@pytest.mark.fault("resources", "the server that `--mlflow` names falls silent in the middle of a study")
+def test_a_tracking_server_that_falls_silent(finished: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    store = begin(finished, epochs=4)
+    with tracking(two_epochs) as server:
+        told = command("run", "mine.toml", "--mlflow", server.address)
+    fault(told, told.line("the watcher "), kept(store))
+
+
+@pytest.mark.fault("resources", "the server that `--mlflow` names says nothing from the start")
+def test_a_tracking_server_that_says_nothing(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    write_study()
+    with tracking(lambda asked: False) as server:
+        told = command("run", "mine.toml", "--mlflow", server.address)
+    fault(told, told.line(), kept(Store(Path("results/mine"))))

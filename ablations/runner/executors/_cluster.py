@@ -6,13 +6,14 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import Any
 from urllib.parse import urlsplit
 
 from ablations.records.status import Status
+from ablations.runner.executors._alone import cluster_alone
 from ablations.runner.executors._base import refusal, unfit
 from ablations.runner.executors._remote import UnfitError
 from vae.environment import ARITHMETIC, BACKEND
@@ -38,7 +39,8 @@ def connected(address: str) -> Iterator[Any]:
 
     Args:
         address: `auto` for the cluster of this machine (or of $RAY_ADDRESS), `local` to start one of this machine's
-            cores, HOST:PORT of a cluster that this machine is a part of, ray://HOST:PORT of any other.
+            cores that nobody else reaches, HOST:PORT of a cluster that this machine is a part of, ray://HOST:PORT of
+            any other.
 
     Raises:
         VaebenchError: there is no such cluster.
@@ -59,20 +61,18 @@ def connected(address: str) -> Iterator[Any]:
         "excludes": ["**/__pycache__"],
     }
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address == "local":
-        quiet["include_dashboard"] = False
-    try:
-        _knock(address)
-        # Without a folder of their own, workers would import from the one that the command is started in.
-        with _own_signals(), tempfile.TemporaryDirectory(prefix="vaebench-empty-") as empty:
-            ray.init(address=address, runtime_env=environment | {"working_dir": empty}, **quiet)
-    except (OSError, ValueError, RuntimeError) as error:
-        hint = "" if _has_token() else ASKED
-        raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None
-    try:
+    with ExitStack() as stack:
+        try:
+            _knock(address)
+            alone = stack.enter_context(cluster_alone()) if address == "local" else {}
+            # Without a folder of their own, workers would import from the one that the command is started in.
+            with _own_signals(), tempfile.TemporaryDirectory(prefix="vaebench-empty-") as empty:
+                ray.init(address=address, runtime_env=environment | {"working_dir": empty}, **quiet, **alone)
+        except (OSError, ValueError, RuntimeError) as error:
+            hint = "" if _has_token() else ASKED
+            raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None
+        stack.callback(ray.shutdown)
         yield ray
-    finally:
-        ray.shutdown()
 
 
 def _has_token() -> bool:

@@ -5,16 +5,12 @@ Nothing here knows of a folder of results: the node writes to a temporary folder
 
 import asyncio
 import os
-import shutil
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from ablations.records.record import Record
 from ablations.runner.executors._base import live
@@ -25,11 +21,12 @@ from ablations.study.trial import Trial
 from vae.checkpoint import fetch, place
 from vae.datasets import Data
 from vae.errors import VaebenchError
+from vae.scratch import scratch, sweep
 
 __all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "UnfitError", "perform_here"]
 
 LARGEST = 1 << 30  # bytes of a checkpoint that is sent on the way; with a larger one, a trial may have to begin anew
-SCRATCH = "vaebench-trial-"
+SCRATCH = "trial"
 
 
 class UnfitError(VaebenchError):
@@ -141,9 +138,9 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
     Raises:
         UnfitError: something that every trial needs can't be imported here.
     """
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as folder:
-        job = Job(parcel.trial, Path(folder), parcel.commit, parcel.until, parcel.shared)
+    sweep(SCRATCH)
+    with scratch(SCRATCH) as folder:
+        job = Job(parcel.trial, folder, parcel.commit, parcel.until, parcel.shared)
         store = job.store
         workspace = store.workspace(job.workspace)
         outbox = _Outbox(parcel, workspace, mailbox)
@@ -221,11 +218,3 @@ class _Outbox:
             return None
         self.delivered = self._newest
         return found
-
-
-def _sweep() -> None:
-    """Remove what processes that were killed left on this node."""
-    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
-        owner = path.name.removeprefix(SCRATCH).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(path, ignore_errors=True)

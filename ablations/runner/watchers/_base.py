@@ -1,17 +1,17 @@
-"""The contract of a watcher, and several as one."""
+"""The contract of a watcher."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ablations.records.store import Store
 from ablations.runner.job import Event, Job
 from ablations.study.study import Study
 from vae.registry import Registry
 
-__all__ = ["WATCHERS", "Subject", "Watcher", "Watchers"]
+__all__ = ["WATCHERS", "Subject", "Watcher", "reason"]
+
+SYSTEM = {"builtins", "socket"}  # where errors of the operating system are defined, and not libraries' own
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,12 @@ class Watcher:
 
     A run may be taken up again, and tells again what happened after the last checkpoint: what a watcher has noted
     before it does not note a second time.
+
+    Attributes:
+        remote: whether it speaks to another machine: after an interrupt such a watcher is told nothing more.
     """
+
+    remote: bool = False
 
     def on_jobs(self, jobs: Sequence[Job]) -> None:
         """Hear of the trials that come next, and of how far they go."""
@@ -47,73 +52,26 @@ class Watcher:
             files: of the study's report, to be kept where there is a place for files.
         """
 
+    def leave(self) -> None:
+        """Finish after an interrupt, when nobody wants to wait."""
+        self.close()
+
 
 WATCHERS: Registry[Callable[[Subject, str], Watcher]] = Registry("watcher", "ablations.runner.watchers")
 """Kind -> what opens one: given what is watched and a folder or address, or "" for the watcher's own choice."""
 
 
-@dataclass
-class Watchers(Watcher):
-    """Several watchers as one; closed when the block is left, however it is left.
+def reason(error: BaseException) -> str:
+    """Return in one line why something failed: the system's own word where there is one beneath what libraries say."""
+    system = [one for one in _beneath(error) if isinstance(one, OSError) and type(one).__module__ in SYSTEM]
+    found = system[-1] if system else error
+    said = (found.strerror if isinstance(found, OSError) else None) or str(found).strip() or type(found).__name__
+    return said.splitlines()[0]
 
-    A watcher that fails, such as one whose server is gone, is left behind: no study ends because nobody looks on.
 
-    Attributes:
-        members: kind -> watcher.
-        lost: kind -> why it was left behind.
-    """
-
-    members: dict[str, Watcher]
-    lost: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, subject: Subject, places: Mapping[str, str]) -> Self:
-        """Open watchers.
-
-        Args:
-            subject: what they watch.
-            places: kind (of `WATCHERS`) -> folder or address, "" for the watcher's own choice.
-
-        Raises:
-            SpecError: a kind is unknown, or a package is missing.
-            VaebenchError: nothing can be kept at a place.
-        """
-        opened = cls({})
-        try:
-            for kind, place in places.items():
-                opened.members[kind] = WATCHERS[kind](subject, place)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
-    def __enter__(self) -> Self:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close all."""
-        self.close()
-
-    def on_jobs(self, jobs: Sequence[Job]) -> None:
-        """Tell all what comes next."""
-        self._each(lambda member: member.on_jobs(jobs))
-
-    def on_event(self, event: Event) -> None:
-        """Tell all what happened."""
-        self._each(lambda member: member.on_event(event))
-
-    def close(self, files: Sequence[Path] = ()) -> None:
-        """Close all, once."""
-        self._each(lambda member: member.close(files))
-        self.members.clear()
-
-    def _each(self, do: Callable[[Watcher], None]) -> None:
-        for kind, member in list(self.members.items()):
-            try:
-                do(member)
-            except Exception as error:  # noqa: BLE001 - of somebody else's server, disk or format
-                self.lost[kind] = (str(error).strip() or type(error).__name__).splitlines()[0]
-                del self.members[kind]
+def _beneath(error: BaseException | None) -> Iterator[BaseException]:
+    if error is not None:
+        yield error
+        yield from _beneath(error.__cause__)
+        if error.__context__ is not error.__cause__:
+            yield from _beneath(error.__context__)

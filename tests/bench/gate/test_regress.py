@@ -1,6 +1,10 @@
 """The gate as a whole, on two small revisions."""
 
+import os
+import signal
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +16,27 @@ from bench.gate import saved as _saved
 from bench.gate._fleet import Effort, counted
 from bench.gate._revision import resolve, side_by_side, working
 from bench.gate._worker import spent
+from vae import scratch
 from vae.errors import VaebenchError
 
+ROOT = Path(__file__).parents[3]
+# A gate on another clone, at the moment when its folders are made.
+STARTED = """
+import sys, time
+from pathlib import Path
+from bench.gate import regress, validate
+from bench.gate._revision import side_by_side
+
+def wait(root, base, *rest, **settings):
+    with side_by_side(root, base):
+        print("ready", flush=True)
+        time.sleep(600)
+
+regress.ROOT, regress.regress = Path(sys.argv[1]), wait
+validate.ROOT, validate.chosen = Path(sys.argv[1]), lambda only: []
+validate.describe = lambda *_: (print("ready", flush=True), time.sleep(600))
+sys.exit(regress.main(sys.argv[2:]))
+"""
 EFFORT = Effort(rounds=3, blocks=4, seconds=0.002)
 
 
@@ -129,3 +152,59 @@ def test_runs_are_kept_by_machine_and_read_in_order(tmp_path: Path) -> None:
     runs = list(_saved.gate_runs(tmp_path))
     assert [run["when"][:10] for run in runs] == ["2025-03-01", "2025-03-02"]
     assert {run["key"] for run in runs} == {"amd-epyc-2-cores-cpu"}
+
+
+def started(clone: Path, temporary: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a gate whose folders are in `temporary`, and wait until they are there."""
+    gate = subprocess.Popen(
+        [sys.executable, "-c", STARTED, str(clone), *words],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert gate.stdout is not None
+    assert gate.stdout.readline() == "ready\n"
+    return gate
+
+
+@pytest.mark.parametrize("words", [["--base", "HEAD"], ["--validate", "--base", "HEAD"]])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_gate_that_is_stopped_leaves_nothing(
+    clone: Path, tmp_path: Path, number: signal.Signals, words: list[str]
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    gate = started(clone, temporary, *words)
+    assert worktrees(clone) == 2
+    gate.send_signal(number)
+    output, _ = gate.communicate(timeout=60)
+    assert gate.returncode == 130
+    assert output.endswith("stopped; nothing is kept\n")
+    assert worktrees(clone) == 1
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("halfway", [False, True])
+def test_what_a_killed_gate_left_goes_with_the_next_and_a_living_ones_stays(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, halfway: bool
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    alive = started(clone, temporary, "--base", "HEAD")
+    (of_alive,) = temporary.iterdir()
+    dead = started(clone, temporary, "--base", "HEAD")
+    dead.kill()
+    dead.communicate()
+    if halfway:  # as git leaves an entry that it had just begun with
+        (clone / ".git" / "worktrees" / "base1" / "locked").write_text("initializing", encoding="utf-8")
+    assert worktrees(clone) == 3
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(scratch, "YOUNG_SECONDS", -1.0)
+    with side_by_side(clone, resolve(clone, "HEAD")) as trees:
+        assert set(temporary.iterdir()) == {of_alive, trees.base.parent}
+        assert worktrees(clone) == 3
+    assert worktrees(clone) == 2
+    alive.terminate()
+    alive.communicate(timeout=60)
+    assert worktrees(clone) == 1
+    assert list(temporary.iterdir()) == []

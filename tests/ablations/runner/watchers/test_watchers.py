@@ -68,14 +68,13 @@ def events(subject: Subject, first: int, last: int) -> Iterator[Event]:
         yield Event("finished", name, record=record)
 
 
-def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]], *, tidy: bool = True) -> None:
+def watched(subject: Subject, kind: str, parts: Sequence[tuple[int, int]]) -> None:
     """Have a watcher look on, a new one for each part, as after a runner's death."""
     for part in parts:
         watchers = opened(subject, kind)
         for event in events(subject, *part):
             watchers.on_event(event)
-        if tidy:
-            watchers.close()
+        watchers.close()
         assert watchers.lost == {}
 
 
@@ -129,7 +128,10 @@ def test_event_files_survive_a_torn_end_and_lose_what_older_code_wrote(subject: 
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's own use of SQLAlchemy
 def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_path: Path) -> None:
-    watched(subject, "mlflow", [(1, 2)], tidy=False)  # its runner was killed
+    killed = WATCHERS["mlflow"](subject, "")  # with its runner: nobody closes it
+    killed.on_jobs([Job(only(subject), subject.store.root)])
+    for event in events(subject, 1, 2):
+        killed.on_event(event)
     watchers = opened(subject, "mlflow")
     for event in events(subject, 2, 3):
         watchers.on_event(event)
@@ -156,6 +158,39 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
     record = Path(client.download_artifacts(trial.info.run_id, "record.json"))
     assert json.loads(record.read_text())["status"] == "done"
     assert [item.path for item in client.list_artifacts(parent.info.run_id, "report")] == ["report/index.html"]
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+@pytest.mark.parametrize("name", ["x" * 600, 'it\'s a "study" \x1b[2J \n a\\b`c'])
+def test_mlflow_takes_any_name_and_finds_its_runs_again(tmp_path: Path, name: str) -> None:
+    from mlflow import MlflowClient
+
+    trial = only(Subject(Study.from_dict({"name": name, "axes": {"latent_dim": [2]}}), Store(tmp_path)))
+    settings = {"text": "t" * 7000, "path": "caf\udce9", "s" * 300: 1}
+    seen = []
+    for twin in (name, name[:-1] + "y"):
+        subject = Subject(Study.from_dict({"name": twin, "axes": {"latent_dim": [2]}}), Store(tmp_path))
+        for _ in range(2):
+            watcher = WATCHERS["mlflow"](subject, f"sqlite:///{tmp_path / 'all.db'}")
+            watcher.on_jobs([Job(trial, subject.store.root)])
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("ablations.runner.watchers.mlflow.flatten", lambda _: settings)
+                watcher.on_event(Event("started", trial.name))
+            watcher.on_event(Event("epoch", trial.name, 1, {"loss": 1.0, "m" * 300: 2.0}))
+            failed = Record(trial.name, "0" * 64, {}, "failed", reason="why " * 3000)
+            watcher.on_event(Event("finished", trial.name, record=failed))
+            watcher.close()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'all.db'}")
+    for experiment in client.search_experiments():
+        if experiment.name != "Default":
+            runs = client.search_runs([experiment.experiment_id])
+            seen.append((experiment.name, len(runs)))
+            (one,) = [run for run in runs if run.info.run_name == trial.name]
+            assert {name[:9] for name in one.data.params} == {"text", "path", "sssssssss"}
+            assert one.data.params["text"].startswith("t" * 4000)
+            assert one.data.tags["vaebench.reason"].startswith("why why")
+    assert [count for _, count in seen] == [2, 2], "the study's run and the trial's, of each study"
+    assert len({label for label, _ in seen}) == 2
 
 
 def test_a_watcher_that_fails_is_left_behind_and_stops_nobody() -> None:
