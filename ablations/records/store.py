@@ -275,10 +275,11 @@ class Store:
         """
         try:
             self._record(trial)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return ""
         except OSError as error:
-            return f"record.json can't be read: {error.strerror or error}"
+            there = os.path.lexists(self.trials / trial / "record.json")
+            return f"record.json can't be read: {error.strerror or error}" if there else ""
         except DamagedError as error:
             return f"record.json is no record: {error}"
         return ""

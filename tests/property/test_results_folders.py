@@ -4,7 +4,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ from ablations.cli import main
 from vae.errors import VaebenchError
 
 FORMATS = Path(__file__).parents[1] / "formats" / "1"
-EXAMPLES = int(os.environ.get("VAEBENCH_FUZZ_FOLDERS", "25"))
+EXAMPLES = int(os.environ.get("VAEBENCH_FUZZ_FOLDERS", "20"))
 DRAWN_OF = 20  # one report in so many has its figures drawn
 
 fuzz = settings(
@@ -72,7 +72,7 @@ def change(draw: st.DataObject, value: Any) -> Any:
 def spoil_json(draw: st.DataObject, content: bytes) -> bytes:
     try:
         return json.dumps(change(draw, json.loads(content))).encode()
-    except ValueError:  # it was spoilt before
+    except (ValueError, RecursionError):  # it was spoilt before
         return spoil_bytes(draw, content)
 
 
@@ -214,21 +214,28 @@ class StoppedError(VaebenchError):
 
 
 @pytest.fixture
-def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    begun: list[str] = []
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return what was to be trained; nothing is."""
+    begun: list[object] = []
 
-    def train(*_: object, **__: object) -> NoReturn:
-        begun.append("")
+    def train(*spec: object) -> NoReturn:
+        begun.append(spec)
         raise StoppedError("here it would be trained")
 
     monkeypatch.setattr("vae.training.train", train)
     monkeypatch.setattr("ablations.runner.trial.configure", lambda _: None)
-    return iter([begun])
+    return begun
 
 
 @fuzz
 @given(st.data())
-def test_rerun_of_any_trial(folder: Folder, stopped: Iterator[list[str]], data: st.DataObject) -> None:
+def test_rerun_of_any_trial(folder: Folder, stopped: list[object], data: st.DataObject) -> None:
     folder.spoil(data, ("record.json",))
     trials = sorted((folder.root / "trials").iterdir())
     assert folder.ask("rerun", str(data.draw(st.sampled_from(trials)))) == 2
+
+
+def test_what_is_not_spoilt_comes_to_a_training(folder: Folder, stopped: list[object]) -> None:
+    folder.fresh()
+    assert folder.ask("rerun", str(next((folder.root / "trials").iterdir()))) == 2
+    assert len(stopped) == 1
