@@ -117,6 +117,14 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Spoil 1,000 folders of results for each command that reads them: nothing but a clear error may come of it."""
+    with_project(session, groups=("test",), extras=("tune",))
+    size = {"VAEBENCH_FUZZ_FOLDERS": "500"}  # of each of two kinds
+    session.run("pytest", "tests/property/test_results_folders.py", *session.posargs, env=size)
+
+
+@nox.session
 def ray(session: nox.Session) -> None:
     """Kill a node, a worker and the runner of a study of 12 trials on a Ray cluster, and compare."""
     with_project(session, groups=("test",), extras=("tune", "ray"))

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import current_thread, main_thread
+from types import FrameType
+from typing import Any, Self
 
 from rich.markup import escape
 
@@ -20,31 +23,32 @@ from vae.errors import VaebenchError
 
 __all__ = ["main"]
 
-REFUSED, INTERRUPTED = 2, 130
+REFUSED = 2
 FOREIGN = ("MPLBACKEND", "PYTHONWARNINGS")
+STOPPED = "vaebench: stopped. What is finished is kept; the same command goes on from there"
+PATIENCE_SECONDS = 1.0  # `timeout`, and others who stop a whole group of processes, send a signal twice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 all done, 1 some trial failed, 2 bad usage or spec, 130 stopped."""
+    """Run a command and return its exit code.
+
+    0 all done; 1 some trial failed; 2 bad usage or spec; 130 stopped by Ctrl-C, 143 by `kill`, as shells have it.
+    """
     options = _parser().parse_args(arguments)
-    if current_thread() is main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and batch systems stop it as Ctrl-C does
-    with _undisturbed():
-        return _performed(options)
-
-
-def _performed(options: argparse.Namespace) -> int:
     complain = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True).print
-    try:
-        # Only now: pandas and the rest take longer to import than --help may take.
-        command = import_module(f"ablations.commands.{options.command}")
-        code: int = command.run(options, Terminal(highlight=False, emoji=False))
-    except VaebenchError as error:
-        complain(f"[bold red]vaebench:[/] {escape(str(error))}")
-        return REFUSED
-    except KeyboardInterrupt:
-        complain("vaebench: stopped. What is finished is kept; the same command goes on from there")
-        return INTERRUPTED
+    with _Stop() as stop, _undisturbed():
+        try:
+            # Only now: pandas and the rest take longer to import than --help may take.
+            command = import_module(f"ablations.commands.{options.command}")
+            code: int = command.run(options, Terminal(highlight=False, emoji=False))
+        except (Exception, KeyboardInterrupt) as error:
+            if stop.code or isinstance(error, KeyboardInterrupt):  # of which a library may have made something else
+                complain(STOPPED)
+                return stop.code or 128 + signal.SIGINT
+            if not isinstance(error, VaebenchError):
+                raise
+            complain(f"[bold red]vaebench:[/] {escape(str(error))}")
+            return REFUSED
     return code
 
 
@@ -62,6 +66,44 @@ def _undisturbed() -> Iterator[None]:
             yield
     finally:
         os.environ.update(aside)
+
+
+class _Stop:
+    """Ctrl-C and `kill` stop a command as long as the block runs.
+
+    The first signal is raised, so that what is under way can be put away, and decides the exit code; one that comes
+    later than a moment after it ends the process there and then. What is half-written is swept by the next run.
+
+    Attributes:
+        code: 128 and the number of the first signal; 0 where none came.
+    """
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.code = 0
+        self._came = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Listen, but for what the process was started to ignore."""
+        if current_thread() is main_thread():
+            numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
+            self._before = {one: signal.signal(one, self._hear) for one in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave signals to whom they went before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if not self.code:
+            self.code, self._came = 128 + number, now
+            raise KeyboardInterrupt
+        if now - self._came > PATIENCE_SECONDS:
+            os.write(2, f"{STOPPED}\n".encode())
+            os._exit(self.code)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,13 +10,15 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AllowInfNan, Field, PlainValidator, Strict, TypeAdapter, ValidationError
 
 from vae.errors import VaebenchError
 from vae.files import flush
@@ -32,6 +34,11 @@ class CheckpointError(VaebenchError):
     """A checkpoint is damaged, or belongs to another training."""
 
 
+_Count = Annotated[int, Strict(), Field(ge=0)]
+_Number = Annotated[int, Strict()] | Annotated[float, Strict(), AllowInfNan(allow_inf_nan=True)]  # 1 stays 1
+_Seconds = Annotated[float, Strict(), Field(ge=0), AllowInfNan(allow_inf_nan=False)]
+
+
 @dataclass(frozen=True)
 class State:
     """All that the rest of a training depends on.
@@ -39,7 +46,7 @@ class State:
     Attributes:
         arrays: the values of the variables, in the model's own order.
         step: training steps done.
-        epoch: the epoch under way (from 0).
+        epoch: the epoch under way (from 0), as many as `history` has rows.
         batch: steps done in it.
         seconds: spent in it.
         history: the rows of the epochs done.
@@ -47,14 +54,14 @@ class State:
         resumed: the steps from which the training was taken up.
     """
 
-    arrays: Sequence[NDArray[Any]]
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-    first_steps: list[float] = field(default_factory=list)
-    resumed: list[int] = field(default_factory=list)
+    arrays: Annotated[Sequence[NDArray[Any]], PlainValidator(list)]  # checked by NumPy
+    step: _Count = 0
+    epoch: _Count = 0
+    batch: _Count = 0
+    seconds: _Seconds = 0.0
+    history: list[dict[str, _Number]] = field(default_factory=list)
+    first_steps: list[_Seconds] = field(default_factory=list)
+    resumed: list[_Count] = field(default_factory=list)
 
 
 def encode(state: State, identity: Mapping[str, Any]) -> bytes:
@@ -71,7 +78,7 @@ def decode(content: bytes, identity: Mapping[str, Any]) -> State:
     """Return the state in a checkpoint's content.
 
     Raises:
-        CheckpointError: a byte is not what it was, or the identity is another.
+        CheckpointError: a byte is not what it was, the identity is another, or no training can go on from it.
     """
     head, newline, body = content.partition(b"\n")
     if head + newline != _head(body):
@@ -83,10 +90,44 @@ def decode(content: bytes, identity: Mapping[str, Any]) -> State:
         if found != wanted:
             other = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
             raise CheckpointError(f"of another {', '.join(other)}")
-        with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
-            return State([arrays[f"arr_{i}"] for i in range(len(arrays.files))], **facts["state"])
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, zipfile.BadZipFile) as error:
+        state = _STATE.validate_python({"arrays": _arrays(archive), **facts["state"]})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise CheckpointError(f"not a checkpoint ({where}: {problem['msg']}, got {problem['input']!r:.60})") from None
+    except _DAMAGES as error:
         raise CheckpointError(f"not a checkpoint ({type(error).__name__}: {error})") from None
+    if state.epoch != len(state.history):
+        raise CheckpointError(f"not a checkpoint ({state.epoch} epochs done, and {len(state.history)} in its history)")
+    return state
+
+
+def _arrays(archive: bytes) -> list[NDArray[Any]]:
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        unpacked = sum(member.file_size for member in arrays.zip.infolist())
+        if unpacked > len(archive):  # they are stored as they are: this would be somebody's zip bomb
+            raise ValueError(f"{len(archive):,} bytes unpack to {unpacked:,}")
+        found = [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
+    if not all(isinstance(one, np.ndarray) for one in found):  # NumPy gives the bytes of what is no array
+        raise ValueError("a member is no array")
+    return found
+
+
+_STATE = TypeAdapter(State)
+_DAMAGES = (  # what JSON, zip files and NumPy make of bytes that are none of theirs
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OSError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    NotImplementedError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def _head(body: bytes) -> bytes:

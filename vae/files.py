@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import psutil
 
-__all__ = ["PARTIAL", "flush", "partial", "sweep", "write_atomically"]
+__all__ = ["PARTIAL", "flush", "owned", "partial", "remove", "sweep", "write_atomically"]
 
 PARTIAL = ".partial-"
 """Begins the name of what is not finished, which ends with the number of the process that writes it."""
@@ -42,18 +42,26 @@ def write_atomically(path: Path, content: bytes) -> None:
 def sweep(folder: Path) -> None:
     """Remove from a folder what processes that are no more left half-written."""
     for path in folder.glob(f"{PARTIAL}*"):
-        if not _owned(path):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+        if not owned(path):
+            remove(path)
 
 
-def _owned(path: Path) -> bool:
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, as far as that can be; of a link, the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def owned(path: Path) -> bool:
     """Tell whether the process that a name ends with is alive; True where it ends with none."""
     owner = path.name.rpartition("-")[2]
-    return not owner.isdecimal() or psutil.pid_exists(int(owner))
+    try:
+        return not owner.isdecimal() or psutil.pid_exists(int(owner))
+    except OverflowError:  # no system has such a process
+        return False
 
 
 def flush(path: Path) -> None:

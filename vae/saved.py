@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from vae.environment import keras_defaults
 from vae.errors import DataError, SpecError
@@ -21,6 +22,7 @@ _SUFFIX = ".keras"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _CLASS = {"module": VAE.__module__, "class_name": VAE.__name__, "registered_name": f"vaebench>{VAE.__name__}"}
 _LARGEST_CONFIG = 2**20  # bytes
+_MOST_LAYERS = 256  # of a list of them; Keras takes seconds to build these, and without end to build thousands
 _BYTES = 4  # of a float32
 _COPIES = 4  # the weights, and what the optimiser keeps of each; at most, or it is no model but a zip bomb
 _SLACK = 2**24  # bytes that the weights' file may take beside the numbers
@@ -59,6 +61,9 @@ def load_model(path: str | Path) -> VAE:
         raise DataError(f"{path}: no model could be made of it ({type(error).__name__}: {error}). {_HOW}") from error
     if not isinstance(model, VAE):
         raise DataError(f"{path}: got a {type(model).__name__}, expected a VAE. {_HOW}")
+    for variable in model.variables:
+        if not np.isfinite(keras.ops.convert_to_numpy(variable).astype(np.float64)).all():
+            raise DataError(f"{path}: {variable.path} holds values that are no finite numbers. {_HOW}")
     return model
 
 
@@ -87,6 +92,19 @@ def _check(path: Path) -> None:
         raise DataError(f"{path}: damaged, or no saved model: {error}. {_HOW}") from None
 
 
+def _check_lengths(value: object) -> None:
+    """Refuse a description with a longer list of layers than anybody trains.
+
+    Raises:
+        ValueError: with its length.
+    """
+    if isinstance(value, list) and len(value) > _MOST_LAYERS:
+        raise ValueError(f"it lists {len(value):,} values, expected {_MOST_LAYERS} layers at most")
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for one in inner:
+        _check_lengths(one)
+
+
 def _parameters(path: Path, description: Any) -> int:
     """Return how many numbers the described model is made of.
 
@@ -99,6 +117,7 @@ def _parameters(path: Path, description: Any) -> int:
     try:
         config = description["config"]
         shape: Shape = tuple(int(side) for side in config["shape"])
+        _check_lengths(config)
         network = NETWORKS[config["network"]["name"]].parse(config["network"], "network")
         return network.cost(shape).parameters
     except (SpecError, KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:

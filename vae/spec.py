@@ -92,7 +92,7 @@ class RunSpec(Frozen):
         }
         network = info.data.get("model")
         if network is not None and network.deterministic:  # so that equal runs have equal specs
-            return {name: term for name, term in terms.items() if not term.needs_posterior}
+            return {name: term for name, term in terms.items() if not getattr(term, "needs_posterior", False)}
         return terms
 
     @model_validator(mode="after")

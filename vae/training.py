@@ -165,6 +165,8 @@ class _Monitor(keras.callbacks.Callback):
         state = self._checkpoints.latest()
         if state is None or state.step > self._total:  # of a longer training of the same kind
             return
+        if state.step != state.epoch * self._steps + state.batch or state.batch >= self._steps:
+            return  # no step of this training
         self._state = state
         self.history, self._first_steps = list(state.history), list(state.first_steps)
         self._resumed = [*state.resumed, state.step]

@@ -1,14 +1,35 @@
-"""The command, as `vaebench` and as `python -m vaebench`."""
+"""The command `vaebench`, also as `python -m vaebench`."""
 
+import atexit
+import os
+import signal
 import sys
-
-from vaebench._own import check
+from types import FrameType
 
 __all__ = ["main"]
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 def main() -> int:
-    """Run the command line, unless the packages behind it are somebody else's."""
+    """Run the command, and return its exit code, which a signal that comes afterwards doesn't change.
+
+    It is not run where the packages behind it are somebody else's.
+    """
+    ended: list[int] = []
+
+    def leave(number: int, _: FrameType | None) -> None:
+        if not ended:
+            os.write(2, b"vaebench: stopped\n")
+        os._exit(ended[0] if ended else 128 + number)
+
+    # Before anything else is imported, and until the interpreter is gone: in between, the command listens by itself.
+    for number in _STOPS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as whoever started us wants it
+            signal.signal(number, leave)
+    atexit.register(_end)  # registered first, it is run last
+    from vaebench._own import check
+
     try:
         check()
     except ImportError as error:
@@ -16,7 +37,13 @@ def main() -> int:
         return 2
     from ablations.cli import main as command
 
-    return command()
+    ended.append(command())
+    return ended[0]
+
+
+def _end() -> None:
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)  # else the interpreter's own end has the system's way with them
 
 
 if __name__ == "__main__":

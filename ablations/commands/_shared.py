@@ -53,7 +53,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
         code = finish(study, outcome, options, console)
         watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))
     if outcome.missing:
-        lost, named = len(outcome.missing), ", ".join(trial.name for trial in outcome.missing[:MOST_NAMED])
+        lost, named = len(outcome.missing), escape(", ".join(trial.name for trial in outcome.missing[:MOST_NAMED]))
         more = f" and {lost - MOST_NAMED} more" if lost > MOST_NAMED else ""
         console.print(
             f"[red]{lost} of {len(outcome.plan.trials)} trials left no result[/] ({named}{more}): their folders were "
@@ -120,7 +120,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
     if several := mixed(outcome.records):
         console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
     for record in outcome.failed:
-        console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}", soft_wrap=True)
+        console.print(f"[red]{record.status}[/] {escape(record.trial)}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:
         again = "the search went on without them" if source.search else "the same command tries them again"
         console.print(f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; {again}")

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ablations.commands._shared import finish, running_now, study_of
 from ablations.records.files import writing
+from ablations.records.lease import holder
 from ablations.records.store import Store
 from ablations.runner.collect import collect
 from ablations.search.log import recorded_plan
@@ -18,5 +19,7 @@ def run(options: Namespace, console: Console) -> int:
     study = study_of(options.folder)
     store = Store(options.folder)
     with writing(store.root):
+        if holder(store.lease) is None:  # else what is half-written may be somebody's, on whatever machine
+            store.sweep()
         outcome = collect(store, recorded_plan(study, store), running=running_now(store))
     return finish(study, outcome, options, console)

@@ -1,7 +1,9 @@
 """`vaebench rerun`: a finished trial trained again, and compared."""
 
 from argparse import Namespace
+from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,11 +14,14 @@ from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.runner.trial import repeat
+from ablations.text.numbers import count
 from vae.code import is_current
 from vae.environment import describe
 from vae.errors import SpecError
 
 __all__ = ["run"]
+
+MOST_THREADS_A_CORE = 32
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -26,7 +31,7 @@ def run(options: Namespace, console: Console) -> int:
         raise SpecError(
             f"{options.folder} holds no finished trial. Expected a folder such as results/quick/trials/NAME"
         )
-    threads = int(record.environment["threads"])
+    threads = _repeatable(record, options.folder)
     console.print(f"training {escape(record.trial)} again with {threads} threads ...")
     again = repeat(record, threads)
     table = Table("metric", "recorded", "now", "")
@@ -45,10 +50,33 @@ def run(options: Namespace, console: Console) -> int:
     return DONE
 
 
+def _repeatable(record: Record, folder: Path) -> int:
+    """Return with how many threads a trial can be trained again.
+
+    Raises:
+        SpecError: its record doesn't say what is needed, or asks for more than this machine can do.
+    """
+    needed = {
+        "environment.threads": record.environment.get("threads"),
+        "data.checksum": record.data.get("checksum"),
+        "metrics": record.metrics,
+    }
+    if missing := [name for name, value in needed.items() if not value]:
+        raise SpecError(f"{folder}: its record says nothing of {', '.join(missing)}, so there is nothing to compare")
+    threads, cores = int(record.environment["threads"]), psutil.cpu_count() or 1
+    if threads > cores * MOST_THREADS_A_CORE:
+        raise SpecError(
+            f"{folder}: it was trained with {threads:,} threads, and this machine has {count(cores, 'core')}: expected "
+            f"{cores * MOST_THREADS_A_CORE:,} at most, for numbers are equal with equal threads alone. Take a machine "
+            "like the one that the report names"
+        )
+    return threads
+
+
 def _made_by(record: Record) -> str:
-    packages = " ".join(f"{name} {version}" for name, version in record.environment["packages"].items())
+    packages = " ".join(f"{name} {version}" for name, version in record.environment.get("packages", {}).items())
     code = "" if is_current(record.code) else "; vae's code has changed since"
-    return escape(f"{record.environment['processor']}, {packages}{code}")
+    return escape(f"{record.environment.get('processor')}, {packages}{code}")
 
 
 def _changed(record: Record, threads: int) -> str:

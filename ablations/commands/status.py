@@ -38,8 +38,9 @@ def run(options: Namespace, console: Console) -> int:
     for record in records:
         if record.failed:
             tried = f" (attempt {tries[record.trial]})" if record.trial in tries else ""
-            line = f"[red]{record.status}[/] {record.trial}{tried}: {escape(str(record.reason))}"
+            line = f"[red]{record.status}[/] {escape(record.trial)}{tried}: {escape(str(record.reason))}"
             console.print(line, soft_wrap=True)
+    _show_damage(store, planned, console)
     _show_running(store, planned, tries, console)
     others = len(set(store.names()) - {trial.name for trial in planned.trials})
     if others:
@@ -49,6 +50,17 @@ def run(options: Namespace, console: Console) -> int:
     else:
         console.print(f"next: vaebench report {escape(shlex.quote(str(options.folder)))}")
     return FAILED if any(record.failed for record in records) else DONE
+
+
+def _show_damage(store: Store, planned: Plan, console: Console) -> None:
+    """Say what can't be read besides the study's own trials, whose records say so themselves."""
+    for name in sorted(set(store.names()) - {trial.name for trial in planned.trials}):
+        if why := store.damage(name):
+            console.print(f"[yellow]damaged[/] {escape(name)}: {escape(why)}; it is left out", soft_wrap=True)
+    if wrong := store.ledger.damage():
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        name = store.ledger.path.name
+        console.print(f"[yellow]damaged[/] {name}: {escape(wrong[0])}{more}; passed over", soft_wrap=True)
 
 
 def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Console) -> None:
@@ -65,4 +77,4 @@ def _show_running(store: Store, planned: Plan, tries: Counter[str], console: Con
         if at["epoch"]:
             seconds = (time.time() - at["began"]) / at["epoch"] * (epochs[name] - at["epoch"])
             left = f", about {duration(max(seconds, 0))} left"
-        console.print(f"  {name}: epoch {at['epoch']:.0f} of {epochs[name]}, attempt {tries[name]}{left}")
+        console.print(f"  {escape(name)}: epoch {at['epoch']:.0f} of {epochs[name]}, attempt {tries[name]}{left}")

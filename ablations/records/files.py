@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablations.records.shapes import DamagedError, of_json
 from ablations.text.characters import visible
 from vae.errors import VaebenchError
 
@@ -65,15 +66,19 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines that are whole, but for the one that tells the format; none where there is no file.
 
     Raises:
-        VaebenchError: a newer version wrote them.
+        VaebenchError: a newer version wrote them, or the file can't be read.
     """
     if not path.is_file():
         return
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise VaebenchError(f"{path}: can't be read: {error.strerror or error}") from None
     # Not splitlines, which takes more signs for an end of line than a name may hold.
-    for text in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for text in content.split("\n"):
         try:
-            line = json.loads(text)
-        except ValueError:
+            line = of_json(text)
+        except DamagedError:
             continue
         if isinstance(line, dict) and line.keys() == {"format"}:
             check_format(path, line["format"], LOG_FORMAT)
@@ -87,12 +92,12 @@ _FORMULA = re.compile(r"(\A|[;\t\n])(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|\
 
 
 def check_format(path: Path, found: object, newest: int) -> None:
-    """Refuse what a newer version wrote.
+    """Refuse what a newer version wrote; what is no number of a format is nobody's.
 
     Raises:
         VaebenchError: with both formats.
     """
-    if not isinstance(found, int) or found > newest:
+    if isinstance(found, int) and found > newest:
         raise VaebenchError(
             f"{path}: got format {found!r}, expected one up to {newest}: a newer version of vaebench wrote it. "
             "Install that, or choose another folder with --results",

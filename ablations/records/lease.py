@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 from uuid import uuid4
 
 import psutil
 from filelock import FileLock, Timeout
 
 from ablations.records.files import unwritable
+from ablations.records.shapes import DamagedError, Text, of_json, shaped
 from vae.errors import VaebenchError
 from vae.files import partial
 
@@ -55,9 +55,9 @@ class Lease:
                 f"{self.path.parent}, or its {self.path.name}, was moved or removed while this run held it. It stops, "
                 "so that two don't write at once. What is done is kept; where the folder is, the same command goes on",
             )
-        if found["token"] != self.token:
+        if found.token != self.token:
             raise LeaseLostError(
-                f"{self.path.parent} was taken over by {found['host']}, process {found['pid']}, which heard nothing of "
+                f"{self.path.parent} was taken over by {found.host}, process {found.pid}, which heard nothing of "
                 "this run for a minute: it stops, so that two don't write at once. What is finished is kept; once the "
                 "other has ended, the same command goes on from there",
             )
@@ -100,14 +100,14 @@ def hold(path: Path) -> Iterator[Lease]:
         done.set()
         thread.join()
         # Somebody who took us for dead has put a lease of their own there.
-        if (_read(path) or {}).get("token") == lease.token:
+        if (_read(path) or _NOBODY).token == lease.token:
             path.unlink(missing_ok=True)
 
 
 def holder(path: Path) -> str | None:
     """Say who holds the lease at `path`, or None where nobody alive does."""
     found = _read(path)
-    return None if found is None or _stale(path, found) else f"{found['host']}, process {found['pid']}"
+    return None if found is None or _stale(path, found) else f"{found.host}, process {found.pid}"
 
 
 def _take(lease: Lease) -> None:
@@ -134,19 +134,28 @@ def _take(lease: Lease) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Holder:
+    host: Text
+    pid: int
+    token: Text
+
+
+_NOBODY = _Holder("unknown", 0, "")
+
+
+def _read(path: Path) -> _Holder | None:
     """Return what a lease says; None where there is none, and of one that can't be understood that nobody is known."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {"host": str(found["host"]), "pid": int(found["pid"]), "token": str(found["token"])}
+        return shaped(_Holder, of_json(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return {"host": "unknown", "pid": 0, "token": ""}
+    except (OSError, UnicodeDecodeError, DamagedError):
+        return _NOBODY
 
 
-def _stale(path: Path, found: dict[str, Any]) -> bool:
-    if found["host"] == platform.node() and found["pid"] > 0 and not _alive(found["pid"]):
+def _stale(path: Path, found: _Holder) -> bool:
+    if found.host == platform.node() and found.pid > 0 and not _alive(found.pid):
         return True
     try:
         age = time.time() - path.stat().st_mtime

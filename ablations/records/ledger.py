@@ -2,12 +2,13 @@
 
 import os
 import platform
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ablations.records.files import append, lines
+from ablations.records.shapes import Count, DamagedError, Date, Number, Text, shaped
 from ablations.records.status import Status
 
 __all__ = ["Attempt", "Ledger", "Run", "now"]
@@ -49,13 +50,33 @@ class Run:
         joules: that the machine's processors drew meanwhile; None where that can't be read.
     """
 
-    started: str
-    ended: str
-    host: str
-    workers: int
-    threads: int
-    trained: int
-    joules: float | None = None
+    started: Date
+    ended: Date
+    host: Text
+    workers: Count
+    threads: Count
+    trained: Count
+    joules: Number | None = None
+
+
+@dataclass(frozen=True)
+class _Start:
+    trial: Text
+    host: Text
+    pid: Count
+    at: Date
+
+
+@dataclass(frozen=True)
+class _End:
+    trial: Text
+    status: Text
+    reason: Text | None
+    at: Date
+
+
+_Line = Run | _Start | _End
+_KINDS: Mapping[object, type[_Line]] = {"run": Run, "start": _Start, "end": _End}
 
 
 @dataclass(frozen=True)
@@ -76,31 +97,40 @@ class Ledger:
         """Note a run of the study, at its end."""
         append(self.path, {"event": "run", **asdict(run)})
 
-    def runs(self) -> list[Run]:
-        """Return the runs; lines that an older or newer version wrote with other fields are passed over."""
-        found = []
+    def _lines(self) -> tuple[list[_Line], list[str]]:
+        """Return the lines, and what is wrong with those that are none; those of kinds not known are passed over."""
+        found: list[_Line] = []
+        wrong: list[str] = []
         for line in lines(self.path):
-            if line.pop("event", None) == "run":
-                with suppress(TypeError):
-                    found.append(Run(**line))
-        return found
+            event = line.pop("event", None)
+            if isinstance(event, str) and event in _KINDS:
+                try:
+                    known: _Line = shaped(_KINDS[event], line)
+                    found.append(known)
+                except DamagedError as error:
+                    wrong.append(f"{event}: {error}")
+        return found, wrong
+
+    def runs(self) -> list[Run]:
+        """Return the runs."""
+        return [line for line in self._lines()[0] if isinstance(line, Run)]
+
+    def damage(self) -> list[str]:
+        """Say what is wrong with each line that is no attempt and no run, and is passed over."""
+        return self._lines()[1]
 
     def attempts(self) -> list[Attempt]:
         """Return all attempts."""
         found: list[Attempt] = []
         last: dict[str, int] = {}
-        for line in lines(self.path):
-            trial = str(line.get("trial"))
-            if line.get("event") == "start":
-                number = found[last[trial]].number + 1 if trial in last else 1
-                last[trial] = len(found)
-                found.append(Attempt(trial, number, str(line["at"]), str(line["host"]), int(str(line["pid"]))))
-            elif line.get("event") == "end" and trial in last:
-                old = found[last[trial]]
-                reason = None if line["reason"] is None else str(line["reason"])
-                found[last[trial]] = Attempt(
-                    trial, old.number, old.started, old.host, old.pid, str(line["at"]), str(line["status"]), reason
-                )
+        for line in self._lines()[0]:
+            if isinstance(line, _Start):
+                number = found[last[line.trial]].number + 1 if line.trial in last else 1
+                last[line.trial] = len(found)
+                found.append(Attempt(line.trial, number, line.at, line.host, line.pid))
+            elif isinstance(line, _End) and line.trial in last:
+                at = last[line.trial]
+                found[at] = replace(found[at], ended=line.at, status=line.status, reason=line.reason)
         return found
 
 

@@ -2,15 +2,59 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, Field
+
+from ablations.records.shapes import Count, Date, Number, Table, Text, Value, part
 from ablations.records.status import Status
 
-__all__ = ["FORMAT", "SEED", "Record", "dataset_of", "measured", "model_of"]
+__all__ = ["FORMAT", "MOST_THREADS", "SEED", "Record", "dataset_of", "epochs_of", "measured", "model_of"]
 
 
 FORMAT = 2
 """Of `record.json`, as this version writes it; it reads all up to it."""
+
+MOST_THREADS = 4096
+"""Of one process; what asks for more is no record of a training."""
+
+_Length = Annotated[Count, Field(ge=1)]
+
+_SPEC = part(
+    data=Annotated[Table, part(name=Text)],
+    model=Annotated[Table, part(name=Text)],
+    loss=Mapping[Text, Table],
+    train=Annotated[Table, part(epochs=_Length, batch_size=_Length)],
+)
+_ENVIRONMENT = part(
+    threads=Annotated[_Length, Field(le=MOST_THREADS)] | None,
+    packages=Mapping[Text, Text],
+    processor=Text | None,
+)
+_DATA = part(
+    name=Text,
+    checksum=Text,
+    licence=Text | None,
+    source=Text | None,
+    shape=list[Count],
+    train_images=Count,
+    test_images=Count,
+    class_names=list[Text] | None,
+)
+
+
+def _kind_and_name(part_of: str) -> str:
+    if not all(part_of.partition(" ")):
+        raise ValueError(f"got {part_of!r}, expected the kind of a part and its name")
+    return part_of
+
+
+_CODE = part(
+    vae=Text | None,
+    core=Text | None,
+    git=Text | None,
+    parts=Mapping[Annotated[Text, AfterValidator(_kind_and_name)], Text],
+)
 
 
 @dataclass(frozen=True)
@@ -19,14 +63,17 @@ class Record:
 
     Trials that left none have one in tables and reports all the same: those that a rule of the study leaves out
     (`skipped`, with the rule as reason), and those whose last attempt nobody saw the end of (`interrupted`). A trial
-    that waits at a rung of the study's `[stop]` for its rivals is `paused`, one that was stopped there is `pruned`.
+    that waits at a rung of the study's `[stop]` for its rivals is `paused`, one that was stopped there is `pruned`. One
+    whose record.json can't be read is `damaged`, with what is wrong as reason.
+
+    The types are those that a file is held to when it is read (`ablations.records.shapes`).
 
     Attributes:
         trial: the folder's name, slug and first digits of the digest.
         digest: SHA-256 of the spec and the data's checksum.
         axes: axis -> value in the study's order, `seed` last; None where an axis does not apply to the model.
-        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed; skipped, interrupted, paused or
-            pruned.
+        status: done, diverged, data_error, crashed, timeout, out_of_memory or failed; skipped, interrupted, paused,
+            pruned or damaged.
         reason: why it is not done; None when it is.
         spec: the RunSpec as plain values.
         metrics: metric -> value, or None where it does not apply.
@@ -41,21 +88,21 @@ class Record:
             one hash for all code.
     """
 
-    trial: str
-    digest: str
-    axes: Mapping[str, Any]
+    trial: Text
+    digest: Text
+    axes: Mapping[Text, Value]
     status: Status
-    reason: str | None = None
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
-    timings: Mapping[str, float] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    code: Mapping[str, Any] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    started: str = ""
-    finished: str = ""
-    format: int = FORMAT
+    reason: Text | None = None
+    spec: Annotated[Table, _SPEC] = field(default_factory=dict)
+    metrics: Mapping[Text, Number | None] = field(default_factory=dict)
+    timings: Mapping[Text, Number] = field(default_factory=dict)
+    environment: Annotated[Table, _ENVIRONMENT] = field(default_factory=dict)
+    data: Annotated[Table, _DATA] = field(default_factory=dict)
+    code: Annotated[Table, _CODE] = field(default_factory=dict)
+    notes: Table = field(default_factory=dict)
+    started: Date = ""
+    finished: Date = ""
+    format: _Length = FORMAT
 
     def __post_init__(self) -> None:
         """Take a status from its text.
@@ -85,6 +132,12 @@ def measured(record: Record) -> dict[str, float]:
     """
     numbers: Mapping[str, object] = {**record.metrics, **record.timings}
     return {name: float(value) for name, value in numbers.items() if isinstance(value, (int, float))}
+
+
+def epochs_of(record: Record) -> int:
+    """Return the epochs that a trial was asked for; 0 where its record doesn't say."""
+    train = record.spec.get("train")
+    return int(train.get("epochs", 0)) if isinstance(train, Mapping) else 0
 
 
 def dataset_of(record: Record) -> str:

@@ -21,6 +21,7 @@ class Status(StrEnum):
         PAUSED: it waits at a rung of the study's `[stop]` for its rivals.
         PRUNED: it was stopped at such a rung.
         REFUSED: a search proposed settings that don't go together.
+        DAMAGED: its record.json does not hold what a record does; the next run trains it again.
     """
 
     DONE = "done"
@@ -35,6 +36,7 @@ class Status(StrEnum):
     PAUSED = "paused"
     PRUNED = "pruned"
     REFUSED = "refused"
+    DAMAGED = "damaged"
 
     @property
     def failed(self) -> bool:

@@ -8,19 +8,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ablations.records.files import check_format, unwritable
 from ablations.records.lease import Lease
 from ablations.records.ledger import Ledger
 from ablations.records.record import FORMAT, Record
+from ablations.records.shapes import Count, DamagedError, Text, of_json, shaped
 from ablations.records.status import Status
 from vae.code import is_current
-from vae.files import flush, partial, sweep, write_atomically
+from vae.files import flush, owned, partial, remove, sweep, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,17 @@ class Draft:
     def write_file(self, name: str, content: bytes) -> None:
         """Write a file of a trial's folder that was made on another machine."""
         (self.folder / Path(name).name).write_bytes(content)
+
+
+@dataclass(frozen=True)
+class _Progress:
+    epoch: Count
+    began: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class _Running:
+    trials: Mapping[Text, _Progress]
 
 
 @dataclass(frozen=True)
@@ -135,10 +147,10 @@ class Store:
     def read_progress(self) -> dict[str, dict[str, float]]:
         """Return what the running trials are at; nothing where none runs."""
         try:
-            found = json.loads(self.progress_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = of_json(self.progress_file.read_text(encoding="utf-8"))
+            return {name: vars(one) for name, one in shaped(_Running, {"trials": found}).trials.items()}
+        except (OSError, UnicodeDecodeError, DamagedError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     @property
     def table_csv(self) -> Path:
@@ -185,17 +197,23 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what processes that are no more left half-written; what they were replacing is put back."""
-        for old in self.trials.glob(f"{REPLACED}*"):
-            name, _, owner = old.name.removeprefix(REPLACED).rpartition("-")
-            if not owner.isdecimal() or psutil.pid_exists(int(owner)):
+        for old in self.trials.glob(f"{REPLACED}*") if self._holds(self.trials) else ():
+            place = self.trials / old.name.removeprefix(REPLACED).rpartition("-")[0]
+            if owned(old):
                 continue
-            if (self.trials / name).exists():
-                shutil.rmtree(old, ignore_errors=True)
+            if place.exists():
+                remove(old)
             else:
-                old.rename(self.trials / name)
+                old.rename(place)
         report = self.report
-        for folder in (self.root, self.trials, report, report / "figures", report / "tables"):
-            sweep(folder)
+        for folder in (self.root, self.trials, report, report / "figures", report / "tables", report / ".cache"):
+            if self._holds(folder):
+                sweep(folder)
+
+    def _holds(self, folder: Path) -> bool:
+        """Tell whether a folder of ours is in our folder, and not linked elsewhere, where nothing is ours to tidy."""
+        inner = [folder, *folder.parents]
+        return not any(path.is_symlink() for path in inner[: inner.index(self.root)])
 
     @contextmanager
     def commit(self, trial: str) -> Iterator[Draft]:
@@ -236,7 +254,7 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 old.rename(place)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
 
     def read(self, trial: str) -> Record | None:
         """Return a trial's record, or None where there is none that can be read.
@@ -244,13 +262,41 @@ class Store:
         Raises:
             VaebenchError: a newer version wrote it: to take it for missing would be to train it again.
         """
+        try:
+            return self._record(trial)
+        except (OSError, DamagedError):
+            return None
+
+    def damage(self, trial: str) -> str:
+        """Say what is wrong with a trial's record; "" where it can be read, and where there is none.
+
+        Raises:
+            VaebenchError: as `read` does.
+        """
+        try:
+            self._record(trial)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            there = os.path.lexists(self.trials / trial / "record.json")
+            return f"record.json can't be read: {error.strerror or error}" if there else ""
+        except DamagedError as error:
+            return f"record.json is no record: {error}"
+        return ""
+
+    def _record(self, trial: str) -> Record:
+        if Path(trial).name != trial or "\0" in trial:  # what a log says of its trials may lead anywhere
+            raise FileNotFoundError(trial)
         path = self.trials / trial / "record.json"
         try:
-            found = {"format": 1} | json.loads(path.read_text(encoding="utf-8"))
-            check_format(path, found["format"], FORMAT)
-            return Record(**found)
-        except (OSError, ValueError, TypeError):
-            return None
+            found = of_json(path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise DamagedError(f"this is not UTF-8: {error}") from None
+        if not isinstance(found, dict):
+            raise DamagedError(f"got {type(found).__name__}, expected a table")
+        found = {"format": 1} | found | {"trial": trial}  # its folder's name: a copy may lie under another
+        check_format(path, found["format"], FORMAT)
+        return shaped(Record, found)
 
     def is_done(self, trial: str, again: Collection[str] = ()) -> bool:
         """Tell whether a trial is done; of those in `again`, whether the present code has done it."""
@@ -261,9 +307,17 @@ class Store:
 
     @staticmethod
     def of_trial(folder: Path) -> Record | None:
-        """Return the record in a trial's folder, wherever that lies; None where there is none."""
-        folder = folder.resolve()
-        return Store(folder.parent.parent).read(folder.name)
+        """Return the record in a trial's folder, wherever that lies; None where there is none.
+
+        Raises:
+            DamagedError: there is one that can't be read.
+            VaebenchError: a newer version wrote it.
+        """
+        place = folder.resolve()
+        store = Store(place.parent.parent)
+        if why := store.damage(place.name):
+            raise DamagedError(f"{folder}: {why}. Delete the folder and run the study again, which trains it anew")
+        return store.read(place.name)
 
     def names(self) -> list[str]:
         """Return the names of all trials with a folder."""

@@ -56,12 +56,13 @@ def speed_of(records: Iterable[Record]) -> float | None:
         flops = record.metrics.get("flops_per_image")
         if record.status != Status.DONE or flops is None:
             continue
-        train = record.spec["train"]
+        train, images = record.spec.get("train", {}), record.data.get("train_images")
+        if images is None or not {"epochs", "batch_size"} <= train.keys():
+            continue
         measured = sum(
             record.timings.get(name, 0.0) for name in ("first_step_seconds", "train_seconds", "eval_seconds")
         )
-        estimate = _seconds(flops, record.data["train_images"], train["epochs"], train["batch_size"])
-        ratios.append(measured / estimate)
+        ratios.append(measured / _seconds(flops, images, train["epochs"], train["batch_size"]))
     return float(np.median(ratios)) if ratios else None
 
 

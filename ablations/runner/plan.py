@@ -97,8 +97,13 @@ def no_grid(study: Study) -> SpecError:
     )
 
 
+def _unfinished(trial: Trial, status: Status, reason: str) -> Record:
+    """Return the record of a trial that left none that says what became of it."""
+    return Record(trial.name, trial.digest, dict(trial.axes), status, reason, trial.spec.settings())
+
+
 def records_of(store: Store, plan: Plan, running: Collection[str] = ()) -> list[Record]:
-    """Return the records of a study's trials, those of interrupted and skipped ones included.
+    """Return the records of a study's trials, those of interrupted, damaged and skipped ones included.
 
     Args:
         store: where they are.
@@ -112,9 +117,9 @@ def records_of(store: Store, plan: Plan, running: Collection[str] = ()) -> list[
         cut_short = attempt is not None and attempt.status == Status.INTERRUPTED and trial.name not in running
         if attempt is not None and cut_short and (record is None or not record.status.settled):
             reason = "its last attempt was cut short; the next run goes on from there"
-            record = Record(
-                trial.name, trial.digest, dict(trial.axes), Status.INTERRUPTED, reason, trial.spec.settings()
-            )
+            record = _unfinished(trial, Status.INTERRUPTED, reason)
+        elif record is None and trial.name not in running and (why := store.damage(trial.name)):
+            record = _unfinished(trial, Status.DAMAGED, f"{why}; the next run trains it again")
         if record is not None:
             records.append(record)
     return [*records, *plan.skipped]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablations.records.record import Record
+from ablations.records.record import SEED, Record, epochs_of
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.search.log import Proposal, Scored, SearchLog, identity
+from ablations.search.log import Proposal, Scored, SearchLog
 from ablations.statistics.intervals import pareto_front
 from ablations.study.ranges import Range
 from ablations.study.study import Study
@@ -159,7 +159,7 @@ class Search:
 
 def read_search(study: Study, store: Store) -> Search | None:
     """Read the study's search from its folder of results; None where there was none."""
-    log = SearchLog(store.search, identity(study))
+    log = SearchLog(store.search, study)
     if not log.proposals:
         return None
     names = dict.fromkeys(name for result in log.results.values() for name in result.trials)
@@ -177,19 +177,19 @@ def read_search(study: Study, store: Store) -> Search | None:
 
 def _entry(proposal: Proposal, result: Scored, results: Mapping[int, Scored], records: Mapping[str, Record]) -> Entry:
     mine = [records[name] for name in result.trials if name in records]
-    epochs = max((int(record.spec["train"]["epochs"]) for record in mine), default=proposal.epochs or 0)
+    epochs = max((epochs_of(record) for record in mine), default=proposal.epochs or 0)
     if result.repeats:
         return Entry(proposal, result, epochs, 0.0, 0)
     seconds = math.fsum(_seconds(record) + record.timings.get("eval_seconds", 0.0) for record in mine)
-    trained = sum(int(record.spec["train"]["epochs"]) for record in mine)
+    trained = sum(epochs_of(record) for record in mine)
     parent = results.get(-1 if proposal.parent is None else proposal.parent)
     if parent is not None:
-        before = {record.axes["seed"]: record for name in parent.trials if (record := records.get(name))}
+        before = {record.axes.get(SEED): record for name in parent.trials if (record := records.get(name))}
         for record in mine:
-            shorter = before.get(record.axes["seed"])
+            shorter = before.get(record.axes.get(SEED))
             if shorter is not None and "resumed" in record.notes:
                 seconds -= _seconds(shorter)
-                trained -= int(shorter.spec["train"]["epochs"])
+                trained -= epochs_of(shorter)
     return Entry(proposal, result, epochs, max(seconds, 0.0), trained)
 
 
@@ -203,12 +203,8 @@ def _grid(study: Study, records: Any) -> GridCost:
         for axis, values in study.axes.items()
     }
     done = [record for record in records if record.status == Status.DONE]
-    full = max((int(record.spec["train"]["epochs"]) for record in done), default=0)
-    whole = [
-        _seconds(record) + record.timings.get("eval_seconds", 0.0)
-        for record in done
-        if int(record.spec["train"]["epochs"]) == full
-    ]
+    full = max((epochs_of(record) for record in done), default=0)
+    whole = [_seconds(record) + record.timings.get("eval_seconds", 0.0) for record in done if epochs_of(record) == full]
     trials = math.prod(sizes.values())
     each = math.fsum(whole) / len(whole) if whole else math.nan
     return GridCost(trials, trials * each, tuple(axis for axis, one in study.ranges.items() if not one.size))

@@ -7,11 +7,15 @@ belongs to other searches in the same folder is passed over: their trials stay i
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from ablations.records.files import append, lines
+from ablations.records.shapes import Count, DamagedError, Number, Text, Value, shaped
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.runner.plan import Plan, make_plan, recorded
@@ -38,13 +42,13 @@ class Proposal:
         parent: the number of the proposal that it goes on from.
     """
 
-    number: int
-    batch: int
-    values: Mapping[str, Any]
-    epochs: int | None = None
-    bracket: int | None = None
-    round: int | None = None
-    parent: int | None = None
+    number: Count
+    batch: Count
+    values: Mapping[Text, Value]
+    epochs: Annotated[Count, Field(ge=1)] | None = None
+    bracket: Count | None = None
+    round: Count | None = None
+    parent: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,12 @@ class Scored:
         repeats: whether an earlier proposal was the same.
     """
 
-    number: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    status: str = Status.DONE
-    reason: str | None = None
-    score: float | None = None
-    trials: tuple[str, ...] = ()
+    number: Count
+    metrics: Mapping[Text, Number] = field(default_factory=dict)
+    status: Status = Status.DONE
+    reason: Text | None = None
+    score: Number | None = None
+    trials: tuple[Text, ...] = ()
     repeats: bool = False
 
 
@@ -86,16 +90,19 @@ def identity(study: Study) -> str:
 
 
 class SearchLog:
-    """The log at `path`, of one search.
+    """The log at `path`, of one study's search.
+
+    A line that is of another version, or that speaks of what the study doesn't have, is passed over: what it stood for
+    is proposed, or scored, again.
 
     Args:
         path: the file.
-        search: its identity.
+        study: what is searched.
     """
 
-    def __init__(self, path: Path, search: str) -> None:
+    def __init__(self, path: Path, study: Study) -> None:
         """Read what there is."""
-        self._path, self._search = path, search
+        self._path, self._study, self._search = path, study, identity(study)
         self.proposals: list[Proposal] = []
         self.results: dict[int, Scored] = {}
         self.begun = False
@@ -109,13 +116,30 @@ class SearchLog:
             return
         if not self.begun:
             return
-        try:
-            if event == "proposed" and line["number"] == len(self.proposals):
-                self.proposals.append(Proposal(**line))
-            elif event == "scored" and line["number"] not in self.results:
-                self.results[line["number"]] = Scored(**line | {"trials": tuple(line["trials"])})
-        except (TypeError, KeyError):
-            return  # of another version: what is missing is proposed, or scored, again
+        with suppress(DamagedError):
+            if event == "proposed":
+                proposal: Proposal = shaped(Proposal, line)
+                if proposal.number == len(self.proposals) and self._has(proposal):
+                    self.proposals.append(proposal)
+            elif event == "scored":
+                result: Scored = shaped(Scored, line)
+                if result.number not in self.results and self._measures(result):
+                    self.results[result.number] = result
+
+    def _has(self, proposal: Proposal) -> bool:
+        """Tell whether a proposal is of the study's axes and values, and goes on from an earlier one if from any."""
+        axes = {axis: values for axis, values in self._study.axes.items() if axis != "seed"}
+        if proposal.values.keys() != axes.keys() or (proposal.parent or 0) > proposal.number:
+            return False
+        return all(
+            self._study.ranges[axis].holds(value) if axis in self._study.ranges else value in axes[axis]
+            for axis, value in proposal.values.items()
+        )
+
+    def _measures(self, result: Scored) -> bool:
+        """Tell whether a result has the numbers that the search is about, if it has any."""
+        names = (self._study.tune or TuneSpec()).names
+        return result.status != Status.DONE or all(name in result.metrics for name in names)
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """Note the beginning of a search, unless it is the one that the log ends with."""
@@ -169,7 +193,7 @@ def recorded_plan(study: Study, store: Store) -> Plan:
 def proposed_trials(study: Study, store: Store) -> list[Trial]:
     """Return the trials that the study's search has proposed so far, equal ones once."""
     unique: dict[str, Trial] = {}
-    for proposal in SearchLog(store.search, identity(study)).proposals:
+    for proposal in SearchLog(store.search, study).proposals:
         try:
             found = trials_of(study, proposal)
         except SpecError:

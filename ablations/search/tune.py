@@ -26,7 +26,7 @@ from ablations.runner.job import Job
 from ablations.runner.plan import Plan, placed
 from ablations.runner.run import run
 from ablations.runner.watchers import Watcher
-from ablations.search.log import Proposal, Scored, SearchLog, identity, proposed_trials, trials_of
+from ablations.search.log import Proposal, Scored, SearchLog, proposed_trials, trials_of
 from ablations.search.oracles import Oracle, Suggestion, require_tuner
 from ablations.study.study import Study
 from ablations.study.trial import Trial
@@ -111,7 +111,7 @@ class _Search:
     def __init__(self, study: Study, store: Store, again: set[str]) -> None:
         self._study, self._store, self._again = study, store, again
         self._tune = study.tune or TuneSpec()
-        self._log = SearchLog(store.search, identity(study))
+        self._log = SearchLog(store.search, study)
         self._log.begin({"tuner": self._tune.tuner, "keras_tuner": version("keras-tuner")})
         axes = {axis: values for axis, values in study.axes.items() if axis != "seed"}
         epochs = max(trial.spec.train.epochs for trial in study.trials())

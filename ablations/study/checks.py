@@ -45,12 +45,12 @@ def check_rules(file: StudyFile, axes: Axes, settings: Settings, where: str) -> 
                 )
     places = {settings.resolve(axis, where) for axis in axes}
     for index, override in enumerate(file.override, 1):
-        for key in flatten(override.set):
-            if settings.resolve(key, f"{where}: override {index}: set") in places:
+        for place, key in settings.once(flatten(override.set), f"{where}: override {index}: set"):
+            if place in places:
                 raise SpecError(f"{where}: override {index}: {key} is an axis: exclude values of it instead")
-    named = [(f"include {index}", key) for index, row in enumerate(file.include, 1) for key in row]
-    for name, key in [*named, *(("report.baseline", key) for key in file.report.baseline)]:
-        settings.resolve(key, f"{where}: {name}")
+    rows = [(f"include {index}", row) for index, row in enumerate(file.include, 1)]
+    for name, row in [*rows, ("report.baseline", file.report.baseline)]:
+        _ = list(settings.once(row, f"{where}: {name}"))
 
 
 def check_options(file: StudyFile, axes: Axes, fixed: Mapping[str, Any], settings: Settings, where: str) -> None:

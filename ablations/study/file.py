@@ -15,6 +15,7 @@ from pydantic import Field, SerializeAsAny, field_validator
 from ablations.study.designs import DESIGNS, Design
 from ablations.study.settings import Settings, flatten
 from ablations.study.stop import StopSpec
+from ablations.study.text import DEEPEST, check_keys, check_size
 from ablations.study.tune import TuneSpec
 from ablations.text.columns import MAIN, known_quantities, quantity
 from vae.errors import SpecError, unknown_name
@@ -31,7 +32,6 @@ __all__ = [
     "builtin_studies",
     "check_metrics",
     "check_values",
-    "dump",
     "find",
     "listed",
     "parse_axes",
@@ -41,7 +41,6 @@ __all__ = [
 
 SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
 MOST_ROWS = 100_000  # of a study; their trials are checked, and listed, one by one
-DEEPEST = 16  # tables in tables; a setting needs three
 INTEGERS = range(-(2**63), 2**63)  # what TOML has
 SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
 
@@ -94,6 +93,7 @@ class StudyFile(Frozen):
         tune: how it is searched, if it says so.
         stop: when trials are stopped early; None trains all to their end.
         smoke: whether it was shrunk.
+        folder: that relative paths hang on; that of the file without it.
     """
 
     name: str = Field(min_length=1)
@@ -109,6 +109,7 @@ class StudyFile(Frozen):
     tune: TuneSpec | None = None
     stop: StopSpec | None = None
     smoke: bool = False
+    folder: str = ""
 
     @field_validator("design", mode="before")
     @classmethod
@@ -159,7 +160,9 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         SpecError: it can't be read or is no TOML.
     """
     try:
+        check_size(path)
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
+        check_keys(text, str(path))
         table = tomllib.loads(text)
     except RecursionError:
         raise SpecError(
@@ -272,15 +275,3 @@ def smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:
 def listed(value: Any) -> list[Any]:
     """Return a value as a list of values."""
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def dump(table: Mapping[str, Any], where: str) -> str:
-    """Return a study's tables as TOML.
-
-    Raises:
-        SpecError: a value is none that TOML can hold.
-    """
-    try:
-        return tomli_w.dumps(table)
-    except (TypeError, ValueError) as error:
-        raise SpecError(f"{where}: {error}. Expected what a TOML file can hold; leave out what has no value") from None

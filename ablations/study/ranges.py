@@ -87,6 +87,16 @@ class Range:
         spanned = math.log(self.high / self.low, self.step) if self.log else (self.high - self.low) / self.step
         return math.floor(spanned + 1e-9) + 1
 
+    def holds(self, value: object) -> bool:
+        """Tell whether a value is a number of the range.
+
+        >>> Range(1, 9).holds(9), Range(1, 9).holds(9.5), Range(0.1, 0.2).holds(0.15), Range(1, 9).holds("2")
+        (True, False, True, False)
+        """
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        return self.low <= value <= self.high
+
     def tidy(self, value: float) -> float:
         """Return a proposed number with as few digits as tell it to a ten-thousandth of the range, and within its ends.
 

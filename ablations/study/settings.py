@@ -88,6 +88,20 @@ class Settings:
             raise SpecError(f"{where}: {unknown_name('setting', name, self.places)}{failures}")
         return self.places[name]
 
+    def once(self, names: Iterable[str], where: str) -> Iterator[tuple[str, str]]:
+        """Yield the place that each name stands for, and the name.
+
+        Raises:
+            SpecError: no setting has a name, or two names stand for one setting.
+        """
+        seen: dict[str, str] = {}
+        for name in names:
+            place = self.resolve(name, where)
+            if place in seen:
+                raise SpecError(f"{where}.{name}: is the same setting as {seen[place]} ({place}): keep one of the two")
+            seen[place] = name
+            yield place, name
+
     def owners(self, place: str) -> list[str]:
         """Return the names of the parts that have the setting at `place`, of those that its section is chosen from."""
         section, _, option = place.partition(".")
@@ -156,13 +170,16 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
     >>> flatten({"train": {"epochs": 3}})
     {'train.epochs': 3}
+
+    Raises:
+        SpecError: a setting stands there twice, as a table and as a dotted key.
     """
     flat: dict[str, Any] = {}
     for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
+        found = flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        if twice := flat.keys() & found.keys():
+            raise SpecError(f"{min(twice)}: stands there twice, as a table and as a dotted key: keep one of the two")
+        flat |= found
     return flat
 
 

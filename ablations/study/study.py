@@ -1,7 +1,9 @@
 """A study: the axes of a question, and the trials that answer it."""
 
 import json
+import os.path
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -16,16 +18,17 @@ from ablations.study.file import (
     StudyFile,
     check_metrics,
     check_values,
-    dump,
     find,
     listed,
     parse_axes,
     read,
     smoke_values,
 )
+from ablations.study.places import PATH, located, names_relative
 from ablations.study.ranges import Range, split_ranges
 from ablations.study.settings import Settings, flatten, value_at
 from ablations.study.stop import StopSpec, check_stop
+from ablations.study.text import text_of
 from ablations.study.trial import HASHED, SLUG_LENGTH, Trial, fingerprint_once, slug
 from ablations.study.tune import TuneSpec, check_tune
 from vae.errors import SpecError
@@ -48,6 +51,7 @@ class Study:
         fixed: dotted setting -> value, for all trials.
         ranges: axes that are ranges, for a search.
         settings: what its names of settings stand for.
+        folder: that a relative `data.path` hangs on.
         text: the study file as written; loaded again, it is this study.
         where: the file, for error messages.
         source: what was asked for, a built-in's name or a path.
@@ -58,6 +62,7 @@ class Study:
     fixed: Mapping[str, Any]
     ranges: Mapping[str, Range]
     settings: Settings = field(repr=False, compare=False)
+    folder: str = field(compare=False)
     text: str = field(repr=False)
     where: str
     source: str
@@ -92,7 +97,7 @@ class Study:
         Args:
             table: the tables.
             text: the file as written; made from the tables without it.
-            where: names the file in errors.
+            where: names the file in errors; relative paths hang on its folder.
             source: what was asked for.
             smoke: shrink it, as `load` does.
 
@@ -101,15 +106,19 @@ class Study:
         """
         check_values(table, where)
         file = StudyFile.parse(table, where)
-        text = text or dump(table, where)
-        if smoke and not file.smoke:
-            text = f"smoke = true\n{text}"
-        smoke = smoke or file.smoke
         settings = Settings(RunSpec)
-        fixed = {settings.resolve(key, f"{where}: fixed"): value for key, value in flatten(file.fixed).items()}
-        listed_axes, ranges = split_ranges(file.axes, where)
-        axes = parse_axes(listed_axes, settings, where)
-        if smoke:
+        folder = os.path.join(os.path.dirname(os.path.abspath(where)), file.folder)  # noqa: PTH100, PTH118, PTH120
+        with _said_of(where):
+            flat = flatten(file.fixed)
+            fixed = {place: flat[key] for place, key in settings.once(flat, f"{where}: fixed")}
+            listed_axes, ranges = split_ranges(file.axes, where)
+            axes = parse_axes(listed_axes, settings, where)
+            relative = names_relative(file, axes, settings)
+        added: dict[str, Any] = {"smoke": True} if smoke and not file.smoke else {}
+        if relative and folder != file.folder:
+            added["folder"] = folder  # the copy among the results is read from another place
+        text = text_of(text, table, added, where)
+        if smoke or file.smoke:
             file, fixed = file.shrunk(), fixed | SMOKE
             axes = {axis: smoke_values(axis, values) for axis, values in axes.items()}
         study = cls(
@@ -118,15 +127,13 @@ class Study:
             fixed=fixed,
             ranges=ranges,
             settings=settings,
+            folder=folder,
             text=text,
             where=where,
             source=source,
         )
-        try:
+        with _said_of(where):
             study._check()
-        except SpecError as error:
-            # What is said of a spec by itself doesn't know in which file it stands.
-            raise SpecError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
         fingerprint_once.cache_clear()  # a folder of images may hold others than when the last study was read
         return study
 
@@ -189,7 +196,7 @@ class Study:
                 skipped.append(({axis: row.get(axis) for axis in (*columns, "seed")}, reason))
                 continue
             spec = self._spec(row)
-            axes = {axis: self._shown(spec, axis) for axis in (*columns, "seed")}
+            axes = {axis: self._shown(spec, row, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
             unique.setdefault((spec.identity(), spec.data.path), Trial(axes, spec))
         return tuple(unique.values()), tuple(skipped)
@@ -225,7 +232,7 @@ class Study:
             SpecError: the settings don't go together.
         """
         spec = self._spec(row)
-        return Trial({axis: self._shown(spec, axis) for axis in row}, spec)
+        return Trial({axis: self._shown(spec, row, axis) for axis in row}, spec)
 
     def excluded(self, row: Mapping[str, Any]) -> str | None:
         """Return the exclude rule that leaves a row out, in words; None where none does."""
@@ -255,10 +262,14 @@ class Study:
         for rule in self.file.override:
             if _matches(row, rule.when):
                 flat |= {resolve(key, self.where): value for key, value in flatten(rule.set).items()}
-        return self.settings.spec(flat | {resolve(key, self.where): value for key, value in row.items()})
+        flat |= {resolve(key, self.where): value for key, value in row.items()}
+        if PATH in flat:
+            flat[PATH] = located(flat[PATH], self.folder)
+        return self.settings.spec(flat)
 
-    def _shown(self, spec: RunSpec, axis: str) -> Any:
-        return value_at(spec, self.settings.resolve(axis, self.where))
+    def _shown(self, spec: RunSpec, row: Mapping[str, Any], axis: str) -> Any:
+        place = self.settings.resolve(axis, self.where)
+        return row.get(axis, self.fixed.get(PATH)) if place == PATH else value_at(spec, place)
 
     def _check(self) -> None:
         """Try every value by itself first, so that an error names its axis; then every trial."""
@@ -289,6 +300,15 @@ class Study:
             raise SpecError(
                 f"{self.where}: no trial is left: the exclude rules match the whole {file.design.title}. Relax them"
             )
+
+
+@contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Name the file in errors that don't know in which they stand."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
 
 
 def _concerns(error: SpecError, place: str, value: Any) -> bool:

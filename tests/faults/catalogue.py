@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,9 +33,9 @@ INTRODUCTION = f"""# What happens when things go wrong
 
 Each row is a fault that a test really injects into `vaebench run` (or the command named), and what that test saw: the
 line that is printed, the exit code, and what is on disk afterwards. Exit codes: 0 all done; 1 some trial failed, and
-the report shows it; 2 nothing can be run, or nothing more can be written, and a line says why; 130 stopped by Ctrl-C or
-`kill`. No fault ends in a traceback, leaves a half-written file, or costs a finished trial: the tests look for that
-after each.
+the report shows it; 2 nothing can be run, or nothing more can be written, and a line says why; 130 stopped by Ctrl-C,
+143 by `kill`. No fault ends in a traceback, leaves a half-written file, or costs a finished trial: the tests look for
+that after each.
 
 This page is written by the tests in `tests/faults`, which fail where it says anything else than they see:
 `{WRITE}=1 nox -s tests -- tests/faults`. Names of folders, hosts and processes, and digests (`…`), are left out.
@@ -77,12 +76,8 @@ def command(*words: str, inline: bool = True) -> Told:
     if words[0] == "run":
         words = (*words, "--no-pdf", *(("--executor", "inline") if inline else ()))
     output, errors = io.StringIO(), io.StringIO()
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            code = main(words)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main(words)
     told = Told(code, output.getvalue(), errors.getvalue())
     assert "Traceback" not in told.output + told.errors
     return told

@@ -361,6 +361,64 @@ def test_a_torn_record(finished: Path, fault: Fault) -> None:
     fault(told, told.line("study "), f"{kept(store)}; it is trained again, to the same numbers")
 
 
+def respell(field: str, value: object) -> Callable[[Store], None]:
+    def change(store: Store) -> None:
+        file = store.trials / store.names()[0] / "record.json"
+        record = json.loads(file.read_text())
+        section, _, name = field.rpartition(".")
+        (record[section] if section else record)[name] = value
+        file.write_text(json.dumps(record))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("command_", "change", "says"),
+    [
+        pytest.param(
+            "status",
+            respell("metrics", "good"),
+            "damaged",
+            marks=pytest.mark.fault("trials", "a record whose metrics are a text, and one asks for `vaebench status`"),
+        ),
+        pytest.param(
+            "report",
+            respell("data.class_names", {"0": "a"}),
+            "damaged",
+            marks=pytest.mark.fault("trials", "a record whose class names are a table, and one asks for the report"),
+        ),
+        pytest.param(
+            "rerun",
+            respell("environment.threads", 10**9),
+            "vaebench: ",
+            marks=pytest.mark.fault("trials", "a record that asks `vaebench rerun` for 1,000,000,000 threads"),
+        ),
+        pytest.param(
+            "rerun",
+            respell("environment.threads", 4000),
+            "vaebench: ",
+            marks=pytest.mark.fault("trials", "one that asks it for 4,000 threads"),
+        ),
+    ],
+)
+def test_a_record_of_another_shape(
+    command_: str,
+    change: Callable[[Store], None],
+    says: str,
+    finished: Path,
+    fault: Fault,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda **_: 4)
+    store = begin(finished, "latent_dim = [2]")
+    change(store)
+    words = ("--no-pdf",) if command_ == "report" else ()
+    told = command(command_, str(next(store.trials.iterdir()) if command_ == "rerun" else store.root), *words)
+    if command_ == "report":
+        assert "damaged" in (store.report / "index.html").read_text()
+    fault(told, told.line(says), f"{kept(store)}; what can't be read is left alone")
+
+
 def meanwhile(patch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Have something happen when the next training has ended."""
     whole = training.train

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,18 @@ def test_any_bytes_are_a_study_or_one_clear_error(file: Path, content: bytes) ->
         (b"axes.seed = [" + b"1, " * 300_000 + b"]", "axes.seed: 1 stands there twice"),
         (f"axes.seed = {list(range(MOST_ROWS + 1))}".encode(), "a grid of 100,001 rows, expected at most 100,000"),
         (f"[axes]\nlatent_dim = {list(range(1, 900))}\nseed = {list(range(900))}".encode(), "a grid of 809,100 rows"),
-        (b"#" * 2**20 + b"\nx = 1", "unknown setting 'x'"),
-        (b"title = '" + b"\xf0\x9f\x92\xa9" * 2**18, "this is not TOML"),
+        (b"#" * 1_000_000 + b"\nx = 1", "unknown setting 'x'"),
+        (b"title = '" + b"\xf0\x9f\x92\xa9" * 250_000, "this is not TOML"),
+        (b"#" * 2**20 + b"\nx = 1", "got 1,048,582 bytes, expected a study file of at most 1,048,576"),
+        (b"fixed." + b"a." * 500_000 + b"a = 1", r"fixed(.a)+.: nested more than 16 levels deep"),
+        (b"[" + b"'a' . " * 150_000 + b"a]", "nested more than 16 levels deep"),
+        (b"axes = {" + b'"a".' * 200_000 + b"a = 1}", "nested more than 16 levels deep"),
+        (b'title = "' + b'\\"' * 500_000, "this is not TOML"),
+        (b"title = '" + b"''" * 500_000, "this is not TOML"),
+        (b"fixed.epochs = 1\nfixed.train.epochs = 2", "fixed.train.epochs: is the same setting as epochs"),
+        (b"fixed.train.epochs = 1\nfixed.'train.epochs' = 2", "train.epochs: stands there twice"),
+        (b"[[override]]\nwhen.seed = 0\nset.epochs = 1\nset.train.epochs = 2", "is the same setting as epochs"),
+        (b"[[include]]\nlatent_dim = 2\n'model.latent_dim' = 3", "is the same setting as latent_dim"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -166,10 +177,12 @@ def test_what_no_study_holds_is_named(
         b"\xef\xbb\xbf" + QUICK,
         QUICK.replace(b"\n", b"\r\n"),
         b"",
-        b"title = '" + b"\xf0\x9f\x92\xa9" * 2**18 + b"'",
-        b"question = '''" + b"line\n" * 2**18 + b"'''",
+        b"title = '" + b"\xf0\x9f\x92\xa9" * 250_000 + b"'",
+        b"question = '''" + b"line\n" * 200_000 + b"'''",
+        b"question = 'a" + b".a" * 30 + b"' # a" + b".a" * 30,
+        b'question = """a' + b".a" * 30 + b'\n\\""" a' + b".a" * 30 + b'"""',
     ],
-    ids=["byte-order mark", "line ends of Windows", "empty", "a megabyte of a title", "a megabyte of lines"],
+    ids=["byte-order mark", "line ends of Windows", "empty", "a long title", "long lines", "dots", "dots in lines"],
 )
 def test_what_editors_and_people_make_of_a_study_is_one(file: Path, content: bytes) -> None:
     file.write_bytes(content)
@@ -188,6 +201,27 @@ def test_a_study_without_a_name_takes_its_files(tmp_path: Path, stem: str) -> No
     again = tmp_path / "study.toml"
     again.write_text(study.text, encoding="utf-8")
     assert Study.load(again).name == study.name
+
+
+@given(st.permutations(["latent_dim", "learning_rate", "kl_weight", "train.batch_size"]), st.booleans(), st.booleans())
+def test_a_study_from_python_is_the_one_that_its_text_describes(names: list[str], smoke: bool, told: bool) -> None:
+    axes: dict[str, Any] = {
+        "latent_dim": [2, 4],
+        "learning_rate": {"min": 1e-4, "max": 1e-2, "log": True},
+        "kl_weight": [1e-4, 1e-2],
+        "train.batch_size": [16, 32],
+    }
+    placed = {
+        **{name: axes[name] for name in names[:2]},
+        "loss": {"ssim": {"weight": [0.0, 1.0]}},
+        **{name: axes[name] for name in names[2:]},
+    }
+    table = {"name": "mine", "axes": placed, "fixed": {"train": {"epochs": 2}}} | ({"smoke": False} if told else {})
+    study = Study.from_dict(table, smoke=smoke)
+    again = Study.from_dict(tomllib.loads(study.text), text=study.text)
+    assert list(again.axes.items()) == list(study.axes.items())
+    assert (again.ranges, again.fixed, again.smoke, again.name) == (study.ranges, study.fixed, study.smoke, study.name)
+    assert [trial.name for trial in again.trials()] == [trial.name for trial in study.trials()]
 
 
 def test_text_that_is_none_is_refused_from_python_too() -> None:

@@ -1,13 +1,16 @@
 """A training that is cut off at any moment and taken up again ends with the bits of one that was not."""
 
 import errno
+import io
 import json
 import math
 import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +283,7 @@ CONTENT = encode(STATE, {"spec": "a"})
 def test_a_state_comes_back_as_it_was() -> None:
     back = decode(CONTENT, {"spec": "a"})
     assert vars(back) | {"arrays": 0} == vars(STATE) | {"arrays": 0}
+    assert repr(back.history) == repr(STATE.history)
     for a, b in zip(back.arrays, VALUES, strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
 
@@ -303,6 +307,73 @@ def test_what_is_whole_but_no_checkpoint_is_noticed(body: bytes) -> None:
 
     with pytest.raises(CheckpointError, match="not a checkpoint"):
         decode(_head(body) + body, {})
+
+
+def made(archive: bytes | None = None, **state: Any) -> bytes:
+    """Return a checkpoint whose checksum is right, of this archive and a state with these changes."""
+    from vae.checkpoint import _head
+
+    line, _, arrays = CONTENT.partition(b"\n")[2].partition(b"\n")
+    facts = json.loads(line)
+    facts["state"] |= state
+    body = json.dumps(facts).encode() + b"\n" + (arrays if archive is None else archive)
+    return _head(body) + body
+
+
+def packed(content: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a NumPy archive with one member."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("arr_0.npy", content)
+    return buffer.getvalue()
+
+
+HUGE = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }".ljust(118)
+ZIPPED = packed(bytes(10**6), zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (made(epoch=-1), "epoch: "),
+        (made(epoch=2), "2 epochs done, and 1 in its history"),
+        (made(epoch=1.5), "epoch: "),
+        (made(step="3"), "step: "),
+        (made(batch=None), "batch: "),
+        (made(seconds=float("nan")), "seconds: "),
+        (made(history=[{"epoch": "one"}]), "history.0.epoch"),
+        (made(history={}), "history: "),
+        (made(first_steps=[-1]), "first_steps.0"),
+        (made(resumed=[[1]]), "resumed.0"),
+        (made(history=json.loads("[" * 900 + "]" * 900)), "history"),
+        (made(b""), "EOFError"),
+        (made(packed(b"")), "not a checkpoint"),
+        (made(packed(HUGE)), "not a checkpoint"),
+        (made(ZIPPED), "bytes unpack to 1,000,000"),
+        (made(ZIPPED[:60] + b"\xff" * 20 + ZIPPED[80:]), "not a checkpoint"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_no_training_can_go_on_from_is_noticed(content: bytes, message: str) -> None:
+    with pytest.raises(CheckpointError, match=f"not a checkpoint .*{message}" if message[0] != "n" else message):
+        decode(content, {"spec": "a"})
+
+
+def test_tables_without_end_are_noticed() -> None:
+    from vae.checkpoint import _head
+
+    body = b"[" * 10**5 + b"\n"
+    with pytest.raises(CheckpointError, match=r"not a checkpoint .RecursionError"):
+        decode(_head(body) + body, {})
+
+
+def test_a_step_that_is_none_of_the_training_is_passed_over(saved: Path, tmp_path: Path) -> None:
+    path = max(saved.iterdir())
+    identity = identity_in(path)
+    state = replace(decode(path.read_bytes(), identity), batch=STEPS + 1)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / path.name).write_bytes(encode(state, identity))
+    assert "resumed" not in train(SPEC, checkpoints=tmp_path / "other").notes
 
 
 def test_a_folder_that_cannot_be_written_is_noted_and_harmless(whole: Trained, tmp_path: Path) -> None:

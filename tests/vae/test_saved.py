@@ -135,10 +135,22 @@ def test_a_file_that_asks_for_more_than_it_holds_is_refused(saved: Path, tmp_pat
         "assets": ({"metadata": lambda _: bytes(2**25)}, "it unpacks to 33,"),
         "empty": ({"model": lambda _: b""}, "0 of them weights"),
         "wordy": ({"config": lambda text: text + b" " * 2**21}, "expected 1,048,576 at most"),
+        "long": ({"config": described(config__network__hidden_units=[1] * 100_000)}, "it lists 100,000 values"),
         "deep": ({"config": lambda _: b"[" * 100_000}, "no saved model: maximum recursion"),
     }.items():
         with pytest.raises(DataError, match=rf"{name}\.keras: .*{message}"):
             load_model(repacked(saved, tmp_path / f"{name}.keras", **member))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    model = build(name="dense_vae", hidden_units=[8])
+    weights = model.get_weights()
+    next(one for one in weights if one.ndim > 1)[0, 0] = value
+    model.set_weights(weights)
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(DataError, match=r"model\.keras: .* holds values that are no finite numbers"):
+        load_model(tmp_path / "model.keras")
 
 
 def test_spoilt_weights_are_found_by_their_checksum(saved: Path, tmp_path: Path) -> None:

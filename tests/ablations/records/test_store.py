@@ -1,4 +1,6 @@
 import errno
+import json
+import math
 import os
 import stat
 from pathlib import Path
@@ -46,6 +48,91 @@ def test_a_record_comes_back_as_it_was(
     store.ledger.start("a")
     store.ledger.end("a", "failed", reason)
     assert store.ledger.attempts()[-1].reason == reason
+
+
+SHAPED: list[tuple[str, object, str]] = [
+    ("metrics", "good", "metrics: got 'good', expected: a valid"),
+    ("metrics", {"mse": "0.1"}, "metrics.mse: got '0.1', expected: a valid number"),
+    ("timings", {"train_seconds": None}, "timings.train_seconds: got None"),
+    ("axes", {"seed": {"a": 1}}, "axes.seed: got {'a': 1}, expected a number, a text, or a list of them"),
+    ("status", "dnoe", "status: got 'dnoe'"),
+    ("reason", 5, "reason: got 5, expected text"),
+    ("environment", {"threads": 10**9}, "environment: threads: got 1000000000"),
+    ("environment", {"packages": ["keras"]}, "environment: packages: got ['keras']"),
+    ("data", {"class_names": "ab"}, "data: class_names: got 'ab'"),
+    ("data", {"train_images": -1}, "data: train_images: got -1"),
+    ("spec", {"train": {"epochs": "3"}}, "spec: train: epochs: got '3'"),
+    ("spec", {"loss": {"kl": 5}}, "spec: loss.kl: got 5"),
+    ("code", {"parts": {"x": "y"}}, "code: parts.x"),
+    ("started", "yesterday", "started: got 'yesterday', expected a date"),
+    ("finished", "0001-01-01", "finished: got '0001-01-01', expected a date"),
+    ("format", "2", "format: got '2'"),
+    ("notes", json.loads("[" * 30 + "]" * 30), "nested more than 16 levels deep"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), SHAPED, ids=lambda value: str(value)[:30])
+def test_a_record_of_another_shape_is_none_and_says_why(tmp_path: Path, name: str, value: object, message: str) -> None:
+    store = Store(tmp_path)
+    commit(store, record())
+    file = store.trials / "a" / "record.json"
+    assert store.damage("a") == ""
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    assert store.read("a") is None
+    assert message in store.damage("a")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"[" * 10**5, b'{"trial": "a"}'])
+def test_a_file_that_is_no_record_says_so(tmp_path: Path, content: bytes) -> None:
+    store = Store(tmp_path)
+    commit(store, record())
+    (store.trials / "a" / "record.json").write_bytes(content)
+    assert store.read("a") is None
+    assert store.damage("a").startswith("record.json is no record: ")
+    assert store.damage("b") == ""
+
+
+def test_a_trial_is_called_as_its_folder_and_nothing_outside_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "mine")
+    commit(store, record())
+    commit(Store(tmp_path / "theirs"), record())
+    (store.trials / "a").rename(store.trials / "b")
+    found = store.read("b")
+    assert found is not None
+    assert found.trial == "b"
+    outside = "../../theirs/trials/a"
+    assert (store.trials / outside / "record.json").is_file()
+    for name in (outside, str(tmp_path / "theirs" / "trials" / "a"), "..", "", "a\0"):
+        assert store.read(name) is None
+        assert store.damage(name) == ""
+
+
+@pytest.mark.parametrize(
+    "running",
+    [[], {"a": 1}, {"a": {"epoch": "1", "began": 0}}, {"a": {"epoch": 1}}, {"a": {"epoch": 1, "began": math.nan}}],
+)
+def test_progress_of_another_shape_is_none(tmp_path: Path, running: object) -> None:
+    store = Store(tmp_path)
+    store.write_progress({"a": {"epoch": 1, "began": 2.5}})
+    assert store.read_progress() == {"a": {"epoch": 1, "began": 2.5}}
+    store.progress_file.write_text(json.dumps(running))
+    assert store.read_progress() == {}
+
+
+def test_what_is_linked_elsewhere_is_not_swept(tmp_path: Path) -> None:
+    store, elsewhere = Store(tmp_path / "mine"), tmp_path / "elsewhere"
+    store.create()
+    for folder in (elsewhere / "figures", store.root / "report"):
+        folder.mkdir(parents=True)
+    (store.report / "figures").symlink_to(elsewhere / "figures")
+    theirs = [elsewhere / "figures" / ".partial-x-999999999"]
+    ours = [store.report / ".partial-x-99999999999999999999", store.root / ".partial-link-999999999"]
+    for path in (*theirs, ours[0]):
+        path.write_text("half")
+    ours[1].symlink_to(elsewhere)
+    store.sweep()
+    assert [path.exists() for path in theirs] == [True]
+    assert [os.path.lexists(path) for path in ours] == [False, False]
 
 
 def test_a_trial_comes_back_whole(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from ablations.runner.collect import collect
 from ablations.runner.executors import Executor
 from ablations.search import tune as tuning
 from ablations.search.found import read_search
-from ablations.search.log import Proposal, SearchLog, identity, recorded_plan
+from ablations.search.log import Proposal, SearchLog, recorded_plan
 from ablations.search.tune import scalarised, tune
 from ablations.study.tune import TuneSpec
 from vae.errors import SpecError
@@ -60,7 +60,7 @@ def study(tuner: str = "random", **changes: Any) -> Study:
 
 
 def log_of(root: Path, of: Study) -> tuple[list[Proposal], list[dict[str, Any]]]:
-    log = SearchLog(root / of.folder_name / "search.jsonl", identity(of))
+    log = SearchLog(root / of.folder_name / "search.jsonl", of)
     return log.proposals, [vars(log.results[one.number]) for one in log.proposals]
 
 
