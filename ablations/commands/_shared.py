@@ -16,7 +16,7 @@ from ablations.runner.collect import Collected
 from ablations.runner.crew import Crew
 from ablations.runner.watchers import WATCHERS, Bars, Subject, Watcher, Watchers
 from ablations.study.study import Study
-from ablations.text.numbers import duration
+from ablations.text.numbers import count, duration
 from vae.errors import SpecError
 
 __all__ = ["DONE", "FAILED", "Train", "checked", "finish", "performed", "running_now", "study_of"]
@@ -42,7 +42,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
         bars.close()  # before anything else is printed
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
         code = finish(study, outcome, options, console)
-        watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))
+        watchers.close(sorted(path for path in store.report.glob("[!.]*") if path.is_file()))
     for kind, reason in watchers.lost.items():
         console.print(f"[yellow]the watcher {kind} broke off[/], the study did not: {escape(reason)}", soft_wrap=True)
     return code
@@ -84,6 +84,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         history=store.history,
         arrays=store.arrays,
         stale=outcome.plan.stale,
+        missing=outcome.missing,
         runs=store.ledger.runs(),
         search=read_search(study, store),
         metrics=study.report.metrics,
@@ -101,6 +102,11 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
             console.print(f"  {escape(str(path))}", soft_wrap=True)
     if rendered.no_pdf:
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
+    for notice in rendered.damaged:
+        console.print(f"[yellow]damaged:[/] {escape(notice)}", soft_wrap=True)
+    if outcome.missing:
+        whole = count(len(outcome.plan.trials), "trial")
+        console.print(f"{outcome.missing:,} of {whole} not run yet; the report is of the others")
     for record in outcome.failed:
         console.print(f"[red]{record.status}[/] {record.trial}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:

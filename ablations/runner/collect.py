@@ -35,6 +35,11 @@ class Collected:
     plan: Plan
 
     @property
+    def missing(self) -> int:
+        """How many trials of the plan have no record, since nobody has begun them."""
+        return len(self.plan.trials) + len(self.plan.skipped) - len(self.records)
+
+    @property
     def failed(self) -> list[Record]:
         """The trials that were tried to their end and are not done."""
         return [record for record in self.records if record.failed]
