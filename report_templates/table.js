@@ -44,7 +44,17 @@
       table.closest(".scroll").after(place);
       const further = () => draw(drawn + STEP);
       more.addEventListener("click", further);
-      new IntersectionObserver(([entry]) => entry.isIntersecting && further(), { rootMargin: "50%" }).observe(place);
+      const seen = new IntersectionObserver(
+        (entries) => {
+          if (!entries.at(-1).isIntersecting) return;
+          further();
+          // Still in sight, it would not be told of again.
+          seen.unobserve(place);
+          seen.observe(place);
+        },
+        { rootMargin: "50%" },
+      );
+      seen.observe(place);
       // What prints or searches the page wants it whole.
       addEventListener("beforeprint", () => draw(kept.length));
       addEventListener("keydown", (event) => {

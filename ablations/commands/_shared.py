@@ -103,7 +103,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
     if rendered.no_pdf:
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
     for notice in rendered.damaged:
-        console.print(f"[yellow]damaged:[/] {escape(notice)}", soft_wrap=True)
+        console.print(f"[yellow]notice:[/] {escape(notice)}", soft_wrap=True)
     if outcome.missing:
         whole = count(len(outcome.plan.trials), "trial")
         console.print(f"{outcome.missing:,} of {whole} not run yet; the report is of the others")

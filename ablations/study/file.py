@@ -179,7 +179,7 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
     if not table:
         raise SpecError(
             f"{path}: says nothing. Expected a study: at least [axes] with a setting and its values, such as "
-            "latent_dim = [2, 8]; `vaebench run` alone trains the built-in study quick"
+            "latent_dim = [2, 8]"
         )
     if "name" not in table:
         name = {"name": path.stem.encode("utf-8", "backslashreplace").decode()}

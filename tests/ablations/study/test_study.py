@@ -304,7 +304,7 @@ def test_an_empty_file_is_no_study(tmp_path: Path, text: str) -> None:
         ("utf-16-le", "UTF-16"),
         ("utf-16-be", "UTF-16"),
         ("utf-32", "UTF-32"),
-        ("latin-1", "byte 0xe9 at place 18"),
+        ("latin-1", "byte 0xe9 at place 16"),
     ],
 )
 def test_an_encoding_is_named(tmp_path: Path, encoding: str, got: str) -> None:
