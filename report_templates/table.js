@@ -3,6 +3,7 @@
 (() => {
   const collator = new Intl.Collator(undefined, { numeric: true });
   const MOST_CHOICES = 60;
+  const STEP = 100; // rows that are drawn at a time
   let made = 0;
 
   const element = (tag, attributes = {}, ...children) => {
@@ -14,17 +15,77 @@
   const button = (text) => element("button", { type: "button" }, text);
   const shown = (cell) => cell.textContent.trim().replace(/\s+/g, " ");
 
-  const sort = (table, index, direction, numeric) => {
+  // A browser lays every row of a table out, seen or not; one of many rows waits where that costs nothing.
+  const unpack = (waiting) => {
+    const parsed = element("template");
+    parsed.innerHTML = waiting.textContent;
+    const table = parsed.content.querySelector("table");
+    const rows = Array.from(table.tBodies[0].rows);
+    table.tBodies[0].replaceChildren();
+    waiting.replaceWith(table);
+    return rows;
+  };
+
+  // All rows of a table, those that the filters leave, and the first of these in the page: as far as was looked.
+  const rowsOf = (table, all) => {
+    const body = table.tBodies[0];
+    const more = button("");
+    const place = element("p", { class: "further" }, more);
+    let kept = all;
+    let drawn = STEP;
+    const draw = (number) => {
+      drawn = number;
+      body.replaceChildren(...kept.slice(0, drawn));
+      place.hidden = kept.length <= drawn;
+      more.textContent = `Show more rows: ${drawn.toLocaleString("en")} of ${kept.length.toLocaleString("en")} are shown`;
+      if (all.length > STEP) table.setAttribute("aria-rowcount", kept.length + 1);
+    };
+    if (all.length > STEP) {
+      table.closest(".scroll").after(place);
+      const further = () => draw(drawn + STEP);
+      more.addEventListener("click", further);
+      const seen = new IntersectionObserver(
+        (entries) => {
+          if (!entries.at(-1).isIntersecting) return;
+          further();
+          // Still in sight, it would not be told of again.
+          seen.unobserve(place);
+          seen.observe(place);
+        },
+        { rootMargin: "50%" },
+      );
+      seen.observe(place);
+      // What prints or searches the page wants it whole.
+      addEventListener("beforeprint", () => draw(kept.length));
+      addEventListener("keydown", (event) => {
+        if (event.key === "F3" || ((event.ctrlKey || event.metaKey) && event.key === "f")) draw(kept.length);
+      });
+      draw(STEP);
+    }
+    return {
+      all,
+      kept: () => kept,
+      keep: (wanted) => {
+        kept = all.filter(wanted);
+        draw(STEP);
+      },
+      sort: (compare) => {
+        all.sort(compare);
+        kept.sort(compare);
+        draw(STEP);
+      },
+    };
+  };
+
+  const sort = (rows, index, direction, numeric) => {
     const sign = direction === "ascending" ? 1 : -1;
     const value = (row) => row.cells[index].dataset.value;
     const compare = (a, b) => (numeric ? Number(a) - Number(b) : collator.compare(a, b));
-    const rows = Array.from(table.tBodies[0].rows);
     // What has no value stays last, whichever way the others go.
     rows.sort((a, b) => (value(a) === "") - (value(b) === "") || sign * compare(value(a), value(b)));
-    table.tBodies[0].append(...rows);
   };
 
-  const sortable = (table, heads) => {
+  const sortable = (rows, heads) => {
     heads.forEach((head, index) => {
       const control = button("");
       control.append(...head.childNodes);
@@ -33,25 +94,23 @@
         const direction = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
         for (const other of heads) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", direction);
-        sort(table, index, direction, head.classList.contains("number"));
+        sort(rows, index, direction, head.classList.contains("number"));
       });
     });
   };
 
   // A control for each axis that has several values here; all of them must agree for a row to stay.
-  const filters = (table, heads, labels, changed) => {
-    const rows = Array.from(table.tBodies[0].rows);
+  const filters = (rows, heads, labels, changed) => {
     const controls = [];
     heads.forEach((head, index) => {
       if (!("filter" in head.dataset)) return;
-      const values = Array.from(new Set(rows.map((row) => shown(row.cells[index])))).sort(collator.compare);
+      const values = Array.from(new Set(rows.all.map((row) => shown(row.cells[index])))).sort(collator.compare);
       if (values.length < 2 || values.length > MOST_CHOICES) return;
       const choice = element("select", { "data-key": head.dataset.key }, new Option("all", ""));
       // A prefix, so that an empty cell is a choice of its own.
       choice.append(...values.map((value) => new Option(value || "(empty)", `=${value}`)));
       choice.addEventListener("change", () => {
-        for (const row of rows)
-          row.hidden = controls.some(([other, place]) => other.value && other.value !== `=${shown(row.cells[place])}`);
+        rows.keep((row) => controls.every(([other, at]) => !other.value || other.value === `=${shown(row.cells[at])}`));
         changed();
       });
       controls.push([choice, index]);
@@ -59,13 +118,13 @@
     return controls.map(([choice, index]) => element("label", {}, element("span", {}, labels[index]), choice));
   };
 
-  const columns = (table, heads, labels) => {
+  const columns = (rows, heads, labels) => {
     const boxes = labels.map((label, index) => {
       const box = element("input", { type: "checkbox" });
       box.checked = true;
       box.disabled = index === 0; // the rows' own names
       box.addEventListener("change", () => {
-        for (const row of table.rows) row.cells[index].hidden = !box.checked;
+        for (const cell of [heads[index], ...rows.all.map((row) => row.cells[index])]) cell.hidden = !box.checked;
       });
       return element("label", {}, box, label);
     });
@@ -74,13 +133,12 @@
   };
 
   // What is shown: the rows and columns that are left, in their order; minus signs as programs read them.
-  const contents = (table, heads, labels) => {
+  const contents = (rows, heads, labels) => {
     const places = heads.map((head, index) => index).filter((index) => !heads[index].hidden);
     const numeric = places.map((index) => heads[index].classList.contains("number"));
     const text = (cell, number) => (number ? shown(cell).replace(/\u2212/g, "-") : shown(cell));
-    const rows = Array.from(table.tBodies[0].rows).filter((row) => !row.hidden);
-    const cells = rows.map((row) => places.map((index, place) => text(row.cells[index], numeric[place])));
-    const best = rows.map((row) => places.map((index) => row.cells[index].classList.contains("best")));
+    const cells = rows.kept().map((row) => places.map((index, place) => text(row.cells[index], numeric[place])));
+    const best = rows.kept().map((row) => places.map((index) => row.cells[index].classList.contains("best")));
     return { head: places.map((index) => labels[index]), numeric, cells, best };
   };
 
@@ -131,27 +189,30 @@
     }
   };
 
-  for (const table of document.querySelectorAll("table.sortable")) {
+  for (const box of document.querySelectorAll(".scroll:has(.sortable), .scroll:has(noscript)")) {
+    const waiting = box.querySelector("noscript");
+    const found = waiting && unpack(waiting);
+    const table = box.querySelector("table");
+    const rows = rowsOf(table, found ?? Array.from(table.tBodies[0].rows));
     const heads = Array.from(table.tHead.rows[0].cells);
     const labels = heads.map(shown);
-    const all = table.tBodies[0].rows.length;
     const count = element("output", { "aria-live": "polite" });
-    const visible = () => Array.from(table.tBodies[0].rows).filter((row) => !row.hidden).length;
     const tell = (more = "") => {
-      count.textContent = `${visible().toLocaleString("en")} of ${all.toLocaleString("en")} rows${more && `. ${more}`}`;
+      const [left, whole] = [rows.kept().length, rows.all.length].map((number) => number.toLocaleString("en"));
+      count.textContent = `${left} of ${whole} rows${more && `. ${more}`}`;
     };
     const tools = element("div", { class: "tools", role: "group", "aria-label": `Controls: ${shown(table.caption)}` });
     const copies = Object.entries({ CSV: csv, LaTeX: latex }).map(([what, write]) => {
       const control = button(`Copy ${what}`);
       control.dataset.copy = what;
-      control.addEventListener("click", () => copy(write(contents(table, heads, labels)), what, tell, tools));
+      control.addEventListener("click", () => copy(write(contents(rows, heads, labels)), what, tell, tools));
       return control;
     });
     made += 1;
     count.id = `rows-${made}`;
-    tools.append(...filters(table, heads, labels, tell), columns(table, heads, labels), ...copies, count);
-    sortable(table, heads);
+    tools.append(...filters(rows, heads, labels, tell), columns(rows, heads, labels), ...copies, count);
+    sortable(rows, heads);
     tell();
-    table.closest(".scroll").before(tools);
+    box.before(tools);
   }
 })();

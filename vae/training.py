@@ -44,7 +44,7 @@ class Trained:
             images), each `<term>_weight`, `seconds`.
         timings: `first_step_seconds` (tracing and compiling; summed over the processes that had a part in the
             training), `train_seconds` (the rest, without validation and checkpoints), `seconds_per_epoch` (median),
-            `images_per_second`.
+            `images_per_second`; of a training that has no step but first ones, there is no rest to be told.
         notes: choices made on the way; `resumed`, from which steps, and `checkpoints`, what went wrong with them, only
             where there is something to say.
     """
@@ -286,14 +286,17 @@ class _Monitor(keras.callbacks.Callback):
     def timings(self, images: int) -> dict[str, float]:
         """Summarise: seconds, and images a second once the first step is over."""
         seconds = [row["seconds"] for row in self.history]
-        steady = max(sum(seconds) - sum(self._first_steps), 1e-9)
+        steady = sum(seconds) - sum(self._first_steps)
         seen = images * len(seconds) * (1 - len(self._first_steps) / (self._steps * len(seconds)))
-        return {
+        found = {
             "first_step_seconds": sum(self._first_steps),
             "train_seconds": steady,
             "seconds_per_epoch": float(np.median(seconds[1:] or seconds)),
-            "images_per_second": seen / steady,
         }
+        if seen <= 0 or steady <= 0:
+            del found["train_seconds"]
+            return found
+        return found | {"images_per_second": seen / steady}
 
 
 def _settle_statistics(model: VAE, images: NDArray[np.uint8], spec: RunSpec) -> str:

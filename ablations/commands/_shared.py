@@ -51,7 +51,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
         bars.close()  # before anything else is printed
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
         code = finish(study, outcome, options, console)
-        watchers.close(sorted(path for path in store.report.glob("*") if path.is_file()))
+        watchers.close(sorted(path for path in store.report.glob("[!.]*") if path.is_file()))
     if outcome.missing:
         lost, named = len(outcome.missing), escape(", ".join(trial.name for trial in outcome.missing[:MOST_NAMED]))
         more = f" and {lost - MOST_NAMED} more" if lost > MOST_NAMED else ""
@@ -100,6 +100,7 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         history=store.history,
         arrays=store.arrays,
         stale=outcome.plan.stale,
+        missing=len(outcome.missing),
         runs=store.ledger.runs(),
         search=read_search(study, store),
         metrics=study.report.metrics,
@@ -119,6 +120,8 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         console.print(f"  no PDF: {escape(rendered.no_pdf)}")
     if several := mixed(outcome.records):
         console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
+    for notice in rendered.damaged:
+        console.print(f"[yellow]notice:[/] {escape(notice)}", soft_wrap=True)
     for record in outcome.failed:
         console.print(f"[red]{record.status}[/] {escape(record.trial)}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:

@@ -10,6 +10,7 @@ from ablations.records.lease import holder
 from ablations.records.store import Store
 from ablations.runner.collect import collect
 from ablations.search.log import recorded_plan
+from ablations.text.numbers import count
 
 __all__ = ["run"]
 
@@ -22,4 +23,7 @@ def run(options: Namespace, console: Console) -> int:
         if holder(store.lease) is None:  # else what is half-written may be somebody's, on whatever machine
             store.sweep()
         outcome = collect(store, recorded_plan(study, store), running=running_now(store))
-    return finish(study, outcome, options, console)
+    code = finish(study, outcome, options, console)
+    if outcome.missing:
+        console.print(f"{len(outcome.missing):,} of {count(len(outcome.plan.trials), 'trial')} not run yet")
+    return code

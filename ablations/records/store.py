@@ -342,7 +342,8 @@ class Store:
         path = self.trials / record.trial / "arrays.npz"
         if not path.is_file():
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
+        # Of a damaged file, NumPy would leave the one that it opened itself open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
 
     def model(self, record: Record) -> Path:

@@ -11,17 +11,16 @@ import subprocess
 import tempfile
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
 
+from ablations.report.files import FIGURES, TABLES
 from ablations.report.tables.view import TableView
 from ablations.text.numbers import clean, shorten
-from vae.files import write_atomically
 
-__all__ = ["Compiled", "Tex", "compile_pdf", "environment", "escape", "listing", "printable", "write_tabulars"]
+__all__ = ["Compiled", "Tex", "compile_pdf", "environment", "escape", "listing", "printable", "tabulars"]
 
 _SECONDS = 180
 _WORD = 16  # letters in a row without a place to break
@@ -155,25 +154,18 @@ def environment(folder: Path) -> jinja2.Environment:
     )
 
 
-def write_tabulars(views: Sequence[TableView], folder: Path, templates: Path) -> tuple[Path, ...]:
-    r"""Write each table, with all its columns, as a `tabular` that a paper can \input; remove those of before.
+def tabulars(views: Sequence[TableView], templates: Path) -> dict[str, bytes]:
+    r"""Return name -> content of a file for each table, with all its columns: a `tabular` that a paper can \input.
 
     Args:
         views: the tables; a file bears its table's name, of ASCII letters, digits and hyphens.
-        folder: where to.
         templates: the folder of templates.
     """
     template = environment(templates).get_template("tabular.tex.j2")
-    files = {
-        folder / f"{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)) for view in views
+    return {
+        f"{TABLES}/{view.name}.tex": template.render(table=_spelt_out(view), file=Tex(view.name)).encode()
+        for view in views
     }
-    for old in folder.glob("*.tex"):
-        if old not in files:
-            with suppress(OSError):  # one that an earlier report had and this one has not
-                old.unlink()
-    for file, text in files.items():
-        write_atomically(file, text.encode())
-    return tuple(files)
 
 
 def _spelt_out(view: TableView) -> TableView:
@@ -208,9 +200,10 @@ def compile_pdf(tex: Path, *, seconds: float = _SECONDS, epoch: int = 0) -> Comp
     with tempfile.TemporaryDirectory(prefix="vaebench-tex-") as name:
         folder = Path(name)
         shutil.copy(tex, folder)
-        for part in ("figures", "tables"):
+        for part in (FIGURES, TABLES):
             if (tex.parent / part).is_dir():
-                shutil.copytree(tex.parent / part, folder / part)
+                # What users put beside our files is theirs, and may be broken.
+                shutil.copytree(tex.parent / part, folder / part, ignore_dangling_symlinks=True)
         try:
             run = subprocess.run(  # noqa: S603 - a fixed command on our own file
                 command, cwd=folder, env={**os.environ, **dates}, capture_output=True, timeout=seconds, check=False

@@ -5,8 +5,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from ablations.records.ledger import Run
 from ablations.records.record import SEED, Record
 from ablations.records.status import Status
 from ablations.report import latex as tex
+from ablations.report.damage import Careful
 from ablations.report.drawn import Drawn, LeftOut
 from ablations.report.explorer import explore
 from ablations.report.figures import draw
+from ablations.report.files import CACHE, FIGURES, Files
 from ablations.report.findings import answer, seeds_note
 from ablations.report.headlines import headlines, supporting
 from ablations.report.loaders import Loaders
@@ -38,7 +39,6 @@ from ablations.text.characters import visible
 from ablations.text.columns import MAIN
 from ablations.text.numbers import clean, count
 from vae.errors import VaebenchError
-from vae.files import write_atomically
 from vae.latent import Embedding, Walk
 
 __all__ = ["Rendered", "Source", "render"]
@@ -63,6 +63,7 @@ class Source:
         history: a trial's curves, a row an epoch; empty for one that failed.
         arrays: a trial's pictures and points; empty for one that failed.
         stale: names of trials made by older code.
+        missing: how many trials of the study have not been run yet, and have no record.
         runs: in which the trials were trained.
         search: what was proposed, where the study was searched.
         metrics: by which the question is answered, the one that "best" means first.
@@ -79,6 +80,7 @@ class Source:
     history: Callable[[Record], pd.DataFrame]
     arrays: Callable[[Record], Mapping[str, np.ndarray[Any, Any]]]
     stale: Collection[str] = ()
+    missing: int = 0
     runs: Sequence[Run] = ()
     search: Search | None = None
     metrics: Sequence[str] = MAIN
@@ -95,6 +97,7 @@ class Rendered:
         no_pdf: why there is no PDF, in a line; "" where there is one.
         figures: every figure's files.
         left_out: the figures that could not be drawn, and why.
+        damaged: a sentence or two for each file of a trial that could not be used.
         tables: each table as a LaTeX file of its own.
     """
 
@@ -104,6 +107,7 @@ class Rendered:
     no_pdf: str
     figures: tuple[Path, ...]
     left_out: tuple[LeftOut, ...]
+    damaged: tuple[str, ...]
     tables: tuple[Path, ...] = ()
 
 
@@ -118,7 +122,7 @@ class _Placed:
 
     @property
     def pdf(self) -> tex.Tex:
-        return tex.Tex(f"figures/{self.stem}.pdf")
+        return tex.Tex(f"{FIGURES}/{self.stem}.pdf")
 
 
 def render(
@@ -134,40 +138,45 @@ def render(
         path: of interpolations, `linear` or `spherical`.
 
     Raises:
-        VaebenchError: there is no record to report.
+        VaebenchError: there is no record to report, or the report's folder is a link.
     """
     if not source.records:
         raise VaebenchError(f"study '{source.name}' has no trial yet: run it first ({source.command})")
+    files = Files(folder)
+    results = f"results/{folder.absolute().parent.name}"
+    careful = Careful(source.history, source.arrays, results)
+    source = replace(source, history=careful.history, arrays=careful.arrays)
     grid = Grid.of(source.records, source.stale, source.metrics)
-    loaders = Loaders(source.history, source.arrays, folder / ".cache")
+    loaders = Loaders(source.history, source.arrays, folder / CACHE)
     drawn = list(draw(grid, loaders, embedding=embedding, path=path, search=source.search))
-    placed, files = _save([one for one in drawn if isinstance(one, Drawn)], folder / "figures")
+    placed, figures = _save([one for one in drawn if isinstance(one, Drawn)], files)
     left_out = tuple(one for one in drawn if isinstance(one, LeftOut))
     content = _content(source, grid) | {"figures": placed, "left_out": left_out}
-    html = folder / "index.html"
-    write_atomically(
-        html, page("report.html.j2", content | _only_html(source, grid, loaders, folder, content)).encode()
-    )
-    paper = pdf = None
-    no_pdf = "LaTeX was not asked for"
-    for old in ("report.tex", "report.pdf"):  # they would show other numbers
-        (folder / old).unlink(missing_ok=True)
-    tables = tex.write_tabulars(_tables(content) if latex else [], folder / "tables", templates())
+    only_html = _only_html(source, grid, loaders, results, content)
+    content["damaged"] = careful.notices  # all that is read has been by now
+    files.remove(("report.tex", "report.pdf"))  # they would show other numbers
+    (html,) = files.write({"index.html": page("report.html.j2", content | only_html).encode()})
+    rendered = Rendered(html, None, None, "LaTeX was not asked for", figures, left_out, careful.notices)
     if latex:
-        paper = folder / "report.tex"
-        write_atomically(paper, _latex(content).encode())
-        compiled = tex.compile_pdf(paper, epoch=_epoch(source.records))
-        no_pdf = compiled.reason
-        pdf = folder / "report.pdf" if compiled.pdf else None
-        if pdf is not None and compiled.pdf is not None:
-            write_atomically(pdf, compiled.pdf)
-    return Rendered(html, paper, pdf, no_pdf, files, left_out, tables)
+        rendered = _printed(rendered, content, files, _epoch(source.records))
+    files.finish()
+    return rendered
+
+
+def _printed(rendered: Rendered, content: Mapping[str, Any], files: Files, epoch: int) -> Rendered:
+    """Write the tables, the LaTeX report and, where it can be compiled, the PDF."""
+    tables = files.write(tex.tabulars(_tables(content), templates()))
+    (paper,) = files.write({"report.tex": _latex(content).encode()})
+    compiled = tex.compile_pdf(paper, epoch=epoch)
+    pdf = files.write({"report.pdf": compiled.pdf})[0] if compiled.pdf else None
+    return replace(rendered, tex=paper, pdf=pdf, no_pdf=compiled.reason, tables=tables)
 
 
 def _content(source: Source, grid: Grid) -> dict[str, Any]:
     counted = Counter(record.status for record in source.records)
     status = [f"{counted[name]:,} {name}" for name in sorted(counted, key=lambda name: (name != Status.DONE, name))]
     stale = sum(record.trial in source.stale for record in source.records)
+    status += [f"{source.missing:,} not run yet"] if source.missing else []
     status += [f"{stale:,} made by older code (stale)"] if stale else []
     return {
         "name": clean(source.name),
@@ -175,7 +184,7 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
         "question": clean(source.question),
         "command": clean(source.command),
         "spec_text": clean(source.spec_text, lines=True),
-        "trials": count(sum(record.status != Status.SKIPPED for record in source.records), "trial"),
+        "trials": count(sum(record.status != Status.SKIPPED for record in source.records) + source.missing, "trial"),
         "configurations": count(len(grid.configurations), "configuration"),
         "status": ", ".join(status),
         "seeds_note": seeds_note(grid),
@@ -191,10 +200,10 @@ def _content(source: Source, grid: Grid) -> dict[str, Any]:
 
 
 def _only_html(
-    source: Source, grid: Grid, loaders: Loaders, folder: Path, content: Mapping[str, Any]
+    source: Source, grid: Grid, loaders: Loaders, results: str, content: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what the page has and paper has not: the head's figure, filters, the explorer, a part for each trial."""
-    parts = trial_parts(grid, source.records, loaders, f"results/{folder.absolute().parent.name}")
+    parts = trial_parts(grid, source.records, loaders, results)
     return {
         "headlines": headlines(content["answers"]),
         "supporting": supporting(content["figures"], grid.main),
@@ -205,23 +214,17 @@ def _only_html(
     }
 
 
-def _save(drawn: Iterable[Drawn], folder: Path) -> tuple[list[_Placed], tuple[Path, ...]]:
+def _save(drawn: Iterable[Drawn], files: Files) -> tuple[list[_Placed], tuple[Path, ...]]:
     placed: list[_Placed] = []
-    files: list[Path] = []
+    contents: dict[str, bytes] = {}
     for number, one in enumerate(drawn, start=1):
         stem = _stem(one.key, {other.stem for other in placed})
         saved = {suffix: one.save(suffix) for suffix in _SUFFIXES}
-        for suffix, content in saved.items():
-            files.append(folder / f"{stem}.{suffix}")
-            write_atomically(files[-1], content)
+        contents |= {f"{FIGURES}/{stem}.{suffix}": content for suffix, content in saved.items()}
         suffix, kind = ("png", "image/png") if one.pictures else ("svg", "image/svg+xml")
         uri = Markup(f"data:{kind};base64,{base64.b64encode(saved[suffix]).decode()}")  # noqa: S704 - base64 alone
         placed.append(_Placed(one, stem, number, uri))
-    for old in folder.glob("*") if folder.is_dir() else ():
-        if old.suffix[1:] in _SUFFIXES and old not in files:
-            with suppress(OSError):  # one that an earlier report had and this one has not
-                old.unlink()
-    return placed, tuple(files)
+    return placed, files.write(contents)
 
 
 def _stem(key: str, taken: Collection[str]) -> str:

@@ -171,6 +171,6 @@ def _p(term: tuple[float, int], error: tuple[float, int]) -> float:
     (squares, freedom), (residual, rest) = term, error
     if term == error or not freedom or not rest:
         return math.nan
-    if residual <= 0:
+    if residual / rest <= 0:  # nothing is left, or too little for a number
         return 0.0 if squares > 0 else math.nan
     return float(special.fdtrc(freedom, rest, squares / freedom / (residual / rest)))

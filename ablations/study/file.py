@@ -1,5 +1,6 @@
 """A study file: finding it, reading it, and the shape of its tables."""
 
+import codecs
 import json
 import os.path
 import tomllib
@@ -42,6 +43,12 @@ __all__ = [
 SMOKE = {"data.limit": 256, "data.test_limit": 128, "train.epochs": 1, "train.batch_size": 32}
 MOST_ROWS = 100_000  # of a study; their trials are checked, and listed, one by one
 INTEGERS = range(-(2**63), 2**63)  # what TOML has
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 SMOKE_KEEPS = ("dataset", "model")  # axes that a smoke run keeps whole
 
 
@@ -157,11 +164,11 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
     """Return a study file's text and its tables; one without a name gets the file's.
 
     Raises:
-        SpecError: it can't be read or is no TOML.
+        SpecError: it can't be read, is no TOML, or says nothing.
     """
     try:
         check_size(path)
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
+        text = _decoded(path)
         check_keys(text, str(path))
         table = tomllib.loads(text)
     except RecursionError:
@@ -172,11 +179,44 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
         raise SpecError(f"{path}: this is not TOML: {error}") from None
     except OSError as error:
         raise SpecError(f"{path}: can't be read: {error.strerror}") from None
+    if not table:
+        raise SpecError(
+            f"{path}: says nothing. Expected a study: at least [axes] with a setting and its values, such as "
+            "latent_dim = [2, 8]"
+        )
     if "name" not in table:
         name = {"name": path.stem.encode("utf-8", "backslashreplace").decode()}
         table = name | table
         text = f"{tomli_w.dumps(name)}{text}"
     return text, table
+
+
+def _decoded(path: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        SpecError: it is no UTF-8; names the encoding that it seems to have.
+    """
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")  # some editors begin a file with a byte-order mark
+    except UnicodeDecodeError as error:
+        got = _encoding(content) or f"byte {content[error.start]:#04x} at place {error.start + 1}"
+        raise SpecError(f"{path}: this is not UTF-8: got {got}. Save the file as UTF-8") from None
+    if encoding := _encoding(content):
+        raise SpecError(f"{path}: this is not UTF-8: got {encoding}. Save the file as UTF-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding(content: bytes) -> str:
+    """Return UTF-16 or UTF-32 where a file says so or its zero bytes betray it, as text has many; else ""."""
+    for mark, name in _MARKS.items():  # that of UTF-32 begins with that of UTF-16
+        if content.startswith(mark):
+            return name
+    begin = content[:200]
+    sides = begin[::2], begin[1::2]
+    letters = min(map(len, sides)) > 1 and sorted(map(any, sides)) == [False, True]
+    return "UTF-16" if letters else ""
 
 
 def check_values(table: Mapping[str, Any], where: str) -> None:

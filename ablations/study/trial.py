@@ -18,6 +18,9 @@ SLUG_LENGTH = 80
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.IGNORECASE)
 
 
+EXPONENT = re.compile(r"(?<=\d)e\+(?=\d)")  # of a large number, as Python writes it
+
+
 HASHED = re.compile(r".*-[0-9a-f]{8}")
 
 
@@ -51,7 +54,8 @@ class Trial:
         if self.folder is not None:
             return self.folder
         parts = [f"{'' if axis in SPEAKING else axis}{value}" for axis, value in self.axes.items() if value is not None]
-        return f"{slug('-'.join(parts))[:SLUG_LENGTH]}-{self.digest[:8]}"
+        # 1e+16 must not read as 1e-16.
+        return f"{slug(EXPONENT.sub('e', '-'.join(parts)))[:SLUG_LENGTH]}-{self.digest[:8]}"
 
     def under(self, folder: str) -> Self:
         """Return this trial under the name of a folder that holds it already."""

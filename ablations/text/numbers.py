@@ -33,6 +33,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 _BLANKS = re.compile(rf"[^\S{NBSP}]+")
 _PERCENT_WHOLE = 100.0
+_PERCENT_MOST = 1e6  # ten thousand times the whole: as a rule, the whole is rounding
 _MAX_DECIMALS = 8
 _ROUNDING = 1e-6
 _EXACT = 6  # powers of ten below a number at which what spreads is rounding
@@ -116,12 +117,16 @@ class Formats:
 def percent(part: float, whole: float, *, sign: bool = True) -> str:
     r"""Return how far `part` is from `whole` in percent of `whole`; "" where that says nothing.
 
+    It says nothing of a whole that is 0, or as good as 0 beside the part.
+
     >>> percent(3.0, 4.0, sign=False)
     '25\xa0%'
     """
     if not (math.isfinite(part) and math.isfinite(whole)) or whole == 0:
         return ""
     change = _PERCENT_WHOLE * (part - whole) / abs(whole)
+    if abs(change) >= _PERCENT_MOST:
+        return ""
     change = change if sign else abs(change)
     decimals = 0 if abs(change) >= 10 else 1  # noqa: PLR2004 - two significant digits
     return f"{change:{'+' if sign else ''},.{decimals}f}".replace("-", _MINUS) + f"{NBSP}%"

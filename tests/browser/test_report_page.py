@@ -4,16 +4,19 @@ import csv
 import io
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
-from ablations.report.report import Rendered
+from ablations.report.report import Rendered, render
+from bench import synthetic
 from bench.synthetic import Demo
 
 WIDE_THINGS = """() => Array.from(document.querySelectorAll("body *"))
@@ -341,6 +344,91 @@ def test_without_scripts_everything_is_there_but_the_controls(chromium: Browser,
     link.click()
     assert tab.locator(link.get_attribute("href").replace("#", "[id='") + "']").is_visible(), "the browser opens it"
     context.close()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a study whose table of trials has 240 rows."""
+    demo = synthetic.demo(models=("conv",), weights=(1e-4,), ssim_weights=(0.0,), latents=(2, 8, 16), broken=False)
+    records = [
+        replace(one, trial=f"{one.trial}-{seed}", axes={**one.axes, "seed": seed})
+        for one in demo.records[::2]
+        for seed in range(80)
+    ]
+    source = demo.source(records=records, history=lambda _: pd.DataFrame(), arrays=lambda _: {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ablations.report.report.draw", lambda *_, **__: ())
+        return render(source, tmp_path_factory.mktemp("many"), latex=False).html
+
+
+@pytest.fixture
+def large(chromium: Browser, many: Path) -> Iterator[Page]:
+    """Return the large page, in a tab of its own."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.goto(many.as_uri())
+    yield tab
+    context.close()
+
+
+def rows(page: Page) -> int:
+    return table(page).locator("tbody tr").count()
+
+
+def test_rows_of_a_large_table_are_drawn_as_they_are_looked_at(large: Page) -> None:
+    assert (count(large), rows(large)) == ("240 of 240 rows", 100)
+    assert table(large).get_attribute("aria-rowcount") == "241"
+    more = large.locator("#trials .further button")
+    assert more.inner_text() == "Show more rows: 100 of 240 are shown"
+    more.focus()
+    large.keyboard.press("Enter")
+    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length >= 200")
+    for _ in range(4):
+        large.locator("footer").scroll_into_view_if_needed()
+        large.wait_for_timeout(100)
+    assert rows(large) == 240
+    assert more.is_hidden()
+
+
+def test_what_is_not_drawn_is_sorted_filtered_chosen_and_copied_all_the_same(large: Page) -> None:
+    large.evaluate(TO_CLIPBOARD, arg=True)
+    large.locator("#trials th button", has_text="latent size").click()
+    large.locator("#trials th button", has_text="latent size").click()
+    assert [float(value) for value in column(large, "latent_dim")[:5]] == [16.0] * 5
+    large.locator("#trials .columns summary").click()
+    large.get_by_label("status", exact=True).last.uncheck()
+    large.locator("#trials [data-copy=CSV]").click()
+    copied = list(csv.reader(io.StringIO(large.evaluate("() => window.copied"))))
+    assert len(copied) == 241
+    assert "status" not in copied[0]
+    assert {len(row) for row in copied} == {len(copied[0])}
+    large.locator("#trials select[data-key=latent_dim]").select_option("=8")
+    assert (count(large), rows(large)) == ("80 of 240 rows", 80)
+    assert large.locator("#trials .further").is_hidden()
+
+
+@pytest.mark.parametrize("wanted", ["print", "search"])
+def test_who_prints_or_searches_the_page_has_all_rows(large: Page, wanted: str) -> None:
+    if wanted == "print":
+        large.pdf()
+    else:
+        large.keyboard.press("Control+f")
+    assert rows(large) == 240
+
+
+def test_without_scripts_a_large_table_is_whole(large: Page, chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(large.url)
+    assert rows(tab) == 240
+    assert table(tab).locator("tbody tr").last.is_visible()
+    context.close()
+
+
+def test_axe_finds_no_violation_in_a_large_table(large: Page) -> None:
+    large.evaluate(AXE_FILE_PATH.read_text("utf-8"))
+    found = large.evaluate("() => axe.run(document.querySelector('#trials'), { resultTypes: ['violations'] })")
+    assert [(one["id"], one["help"]) for one in found["violations"]] == []
 
 
 @pytest.mark.parametrize("width", [360, 768])

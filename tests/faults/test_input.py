@@ -436,11 +436,16 @@ def test_a_study_of_any_name(name: str, finished: Path, fault: Fault) -> None:
         pytest.param("[axes", marks=pytest.mark.fault("input", "a study file that is no TOML")),
         pytest.param("[axes]\nlatent_dmi = [2]", marks=pytest.mark.fault("input", "a study with a misspelt axis")),
         pytest.param("\0\x1b", marks=pytest.mark.fault("input", "a study file of binary rubbish")),
+        pytest.param("# soon\n", marks=pytest.mark.fault("input", "a study file that says nothing")),
+        pytest.param(
+            "[axes]\nlatent_dim = [2]\n".encode("utf-16"),
+            marks=pytest.mark.fault("input", "a study file in UTF-16, as some editors of Windows write it"),
+        ),
     ],
-    ids=["toml", "axis", "binary"],
+    ids=["toml", "axis", "binary", "empty", "utf-16"],
 )
-def test_a_wrong_study(text: str, fault: Fault) -> None:
-    Path("mine.toml").write_text(text)
+def test_a_wrong_study(text: str | bytes, fault: Fault) -> None:
+    Path("mine.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     told = command("run", "mine.toml")
     assert [path.name for path in Path().iterdir()] == ["mine.toml"]
     fault(told, told.line(), kept(Store(Path("results/mine"))))

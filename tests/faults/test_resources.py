@@ -1,8 +1,11 @@
 """Disks that are full or read-only, folders that vanish: a clear line, and all that is finished stays readable."""
 
 import errno
+import html
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,9 +75,7 @@ def _full_for(start: str, whole: Callable[..., Any]) -> Callable[..., Any]:
         pytest.param(
             "records.tables", marks=pytest.mark.fault("resources", "the disk is full as the tables are written")
         ),
-        pytest.param(
-            "report.report", marks=pytest.mark.fault("resources", "the disk is full as the report is written")
-        ),
+        pytest.param("report.files", marks=pytest.mark.fault("resources", "the disk is full as the report is written")),
     ],
 )
 def test_no_room_for_tables_or_report(
@@ -216,3 +217,70 @@ def test_a_tracking_server_that_says_nothing(fault: Fault, monkeypatch: pytest.M
     with tracking(lambda asked: False) as server:
         told = command("run", "mine.toml", "--mlflow", server.address)
     fault(told, told.line(), kept(Store(Path("results/mine"))))
+
+
+@pytest.mark.fault(
+    "resources", "`report/figures` is a link to a folder of one's own, and one asks for `vaebench report`"
+)
+def test_figures_that_are_a_link(finished: Path, fault: Fault) -> None:
+    store = begin(finished, "latent_dim = [2]")
+    mine = Path("mine")
+    mine.mkdir()
+    (mine / "holiday.png").write_bytes(b"precious")
+    shutil.rmtree(store.report / "figures", ignore_errors=True)
+    (store.report / "figures").symlink_to(mine.absolute(), target_is_directory=True)
+    told = command("report", str(store.root), "--no-pdf")
+    assert [path.name for path in mine.iterdir()] == ["holiday.png"]
+    fault(told, told.line(), f"{kept(store)}; the folder at the link's end is left alone")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(
+            "arrays.npz",
+            marks=pytest.mark.fault(
+                "resources", "a bit of a finished trial's `arrays.npz` has changed, and one asks for `vaebench report`"
+            ),
+        ),
+        pytest.param(
+            "history.csv",
+            marks=pytest.mark.fault(
+                "resources", "a finished trial's `history.csv` is empty, and one asks for `vaebench report`"
+            ),
+        ),
+    ],
+)
+def test_a_damaged_file_of_a_trial(file: str, finished: Path, fault: Fault) -> None:
+    store = begin(finished, "latent_dim = [2]")
+    path = store.trials / store.names()[0] / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content if file == "arrays.npz" else b"")
+    told = command("report", str(store.root), "--no-pdf")
+    line = told.line("notice: ")
+    page = html.unescape((store.report / "index.html").read_text(encoding="utf-8"))
+    assert line.removeprefix("notice: ") in page
+    fault(told, line, f"{kept(store)}, which says so too")
+
+
+@pytest.mark.fault("resources", "there is no room for what `vaebench compare` prints (here into `/dev/full`)")
+def test_no_room_for_what_is_printed(finished: Path, fault: Fault) -> None:
+    store = begin(finished, "latent_dim = [2]")
+    words = [sys.executable, "-m", "vaebench", "compare", str(store.root), str(store.root)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    told = Told(done.returncode, "", done.stderr)
+    fault(told, told.line(), f"{kept(store)}; equal results are not taken for worse ones, whose exit code is 1")
+
+
+@pytest.mark.fault("resources", "the reader of what `vaebench compare` prints goes early")
+def test_a_reader_that_goes(finished: Path, fault: Fault) -> None:
+    store = begin(finished, "latent_dim = [2]")
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "vaebench", "compare", str(store.root), str(store.root)]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.stderr == ""
+    fault(Told(done.returncode, "", ""), "", f"{kept(store)}; the exit code is that of the comparison")

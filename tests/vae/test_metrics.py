@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 
 from vae.metrics import METRICS, Outcome
 from vae.metrics.floor import pca_curve
+from vae.ssim import ssim as similarity
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((30, 12, 12, 1), dtype=np.float32)
@@ -102,3 +103,23 @@ def test_the_floor_is_scikit_learns_pca(limit: int, monkeypatch: pytest.MonkeyPa
         assert curve[components] == pytest.approx(expected, rel=1e-3)
     assert (np.diff(curve) <= 1e-9).all()
     assert curve[48] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_floor_is_exactly_0_with_as_many_components_as_pixels() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 3, 3, 1)).astype(np.uint8)
+    curve = pca_curve(images[:40], images[40:], 12)
+    assert curve[8] > 1e-4
+    assert curve[9:].tolist() == [0.0] * 4
+
+
+def test_the_floor_of_identical_images_is_exactly_0() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1)).astype(np.uint8)
+    assert pca_curve(image.repeat(30, 0), image.repeat(5, 0), 4).tolist() == [0.0] * 5
+
+
+def test_no_similarity_is_above_1() -> None:
+    rng = np.random.default_rng(0)
+    images = (1 - 1e-3 * rng.random((500, 16, 16, 1))).astype(np.float32)
+    made = replace(OUTCOME, images=images, reconstructions=(images + np.float32(1e-7)))
+    assert similarity(made.images, made.reconstructions, 1.0, np).max() > 1, "rounding goes that far"
+    assert METRICS["ssim"].compute(made).max() == 1.0

@@ -63,6 +63,14 @@ def test_timings_are_positive_and_add_up() -> None:
     assert timings["images_per_second"] * timings["train_seconds"] == pytest.approx(400 * 13 / 14)
 
 
+def test_a_training_of_a_single_step_has_no_rest_to_be_timed() -> None:
+    trained = train(spec(train={"epochs": 1, "batch_size": 200}))
+    assert set(trained.timings) == {"first_step_seconds", "seconds_per_epoch"}
+    assert trained.timings["first_step_seconds"] == pytest.approx(trained.history[0]["seconds"])
+    again = train(spec(train={"epochs": 2, "batch_size": 200})).timings
+    assert again["images_per_second"] * again["train_seconds"] == pytest.approx(200)
+
+
 def test_divergence_is_an_error_that_names_step_epoch_and_term() -> None:
     with pytest.raises(
         DivergedError, match=r"reconstruction.* not finite at step 2 \(epoch 1\)\. Lower train\.learning_rate"

@@ -7,6 +7,7 @@ from vae.metrics._base import Outcome, metric
 
 __all__ = ["pca_curve", "pca_mse", "sigma"]
 
+NOTHING = 1e-12  # a squared error per pixel, of pixels in steps of 1/255
 EXACT_DIMENSIONS = 4096  # up to here the whole spectrum is computed, beyond it the leading components alone
 
 
@@ -31,7 +32,8 @@ def pca_curve(train: NDArray[np.uint8], test: NDArray[np.uint8], components: int
 
     One fit serves all: with orthonormal components v_i, mse(k) = (|x - m|^2 - sum_{i<k} ((x - m) v_i)^2) / D, averaged
     over the test images; x in [0, 1], m the training mean. With more components than pixels or training images allow,
-    the last value repeats.
+    the last value repeats. It is exactly 0 with as many components as pixels; of a number below 1e-12 nothing is
+    left in single precision, and so it is 0 too.
 
     Args:
         train: (n, ...) uint8.
@@ -55,4 +57,7 @@ def pca_curve(train: NDArray[np.uint8], test: NDArray[np.uint8], components: int
     scores = np.square(unseen @ axes.astype(np.float32), dtype=np.float64).mean(axis=0)
     total = np.square(unseen, dtype=np.float64).sum(axis=1).mean()
     curve = (total - np.concatenate([[0.0], np.cumsum(scores)])) / size
-    return np.concatenate([np.maximum(curve, 0), np.full(components - most, max(curve[-1], 0))])
+    if most == size:
+        curve[-1] = 0.0
+    curve = np.where(curve < NOTHING, 0.0, curve)
+    return np.concatenate([curve, np.full(components - most, curve[-1])])

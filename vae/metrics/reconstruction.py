@@ -43,4 +43,5 @@ def ssim(outcome: Outcome) -> Array:
         (outcome.images[at : at + SSIM_BATCH], outcome.reconstructions[at : at + SSIM_BATCH])
         for at in range(0, len(outcome.images), SSIM_BATCH)
     )
-    return np.concatenate([structural_similarity(x, y, 1.0, np) for x, y in pairs])
+    found = np.concatenate([structural_similarity(x, y, 1.0, np) for x, y in pairs])
+    return np.asarray(np.clip(found, -1.0, 1.0))  # bright flat images leave the bounds by rounding

@@ -95,9 +95,10 @@ def embedded(z_mean: NDArray[Any], method: Embedding, cache: Path | None) -> NDA
         try:
             stored: NDArray[np.float64] = np.load(file, allow_pickle=False)
         except (ValueError, EOFError, OSError):
-            file.unlink(missing_ok=True)  # damaged: made again below
-        else:
+            stored = np.empty(0)
+        if stored.shape == (len(points), 2) and stored.dtype == np.float64 and np.isfinite(stored).all():
             return stored
+        file.unlink(missing_ok=True)  # damaged: made again below
     plane = np.asarray(embed(points, method=method, seed=0), dtype=np.float64)
     if file is not None:
         buffer = io.BytesIO()

@@ -75,8 +75,9 @@ def _against_floor(grid: Grid, first: Configuration) -> list[str]:
     if not floor.n or not math.isfinite(floor.mean):
         return []
     mine = first.mean(ERROR)
-    side = "below" if mine < floor.mean else "above"
+    side = "below" if mine < floor.mean else "above" if mine > floor.mean else "at"
     share = percent(mine, floor.mean, sign=False)
+    place = f"{share} {'above' if side == 'at' else side} the floor" if share else f"{side.capitalize()} the floor"
     effect = paired_effect([[(floor.mean, value) for value in first.values(ERROR)]])
     if not effect.change.known:
         told = f"{'better' if mine < floor.mean else 'no better'}, in this one trial, than"
@@ -85,4 +86,4 @@ def _against_floor(grid: Grid, first: Configuration) -> list[str]:
     else:
         told = "which its seeds do not tell from"
     parts = f" with {first.latent_dim} components" if first.latent_dim is not None else " with as many components"
-    return [f"{share} {side} the floor, {told} a linear PCA{parts} ({grid.formats.number(FLOOR, floor.mean)})."]
+    return [f"{place}, {told} a linear PCA{parts} ({grid.formats.number(FLOOR, floor.mean)})."]

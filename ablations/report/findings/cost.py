@@ -48,14 +48,15 @@ def _cheapest(known: Known, first: Configuration) -> Iterator[str]:
         for one in known.configurations
         if sign * one.mean(main.name) <= sign * bound and math.isfinite(one.mean(_SECONDS))
     ]
-    cheapest = min(near, key=lambda one: one.mean(_SECONDS))
+    cheapest = min(near, key=lambda one: one.mean(_SECONDS), default=first)
     reach = f"its 95{NBSP}% interval ({way} to {grid.formats.number(main.name, bound)}"
     reach += ", rough with two seeds)" if interval.rough else ")"
     if cheapest is first:
         yield f"No configuration with a mean {main.word} within {reach} trained faster."
         return
     time = with_seeds(grid, _SECONDS, cheapest.spread(_SECONDS))
-    share = cheapest.mean(_SECONDS) / first.mean(_SECONDS)
+    whole = first.mean(_SECONDS)
+    share = f", {cheapest.mean(_SECONDS) / whole:.2g} times as long" if whole > 0 else ""
     value = grid.formats.spread(main.name, cheapest.spread(main.name))
     told = f"The fastest with a mean {main.word} within {reach} is {grid.label(cheapest)}: {time}"
-    yield f"{told}, {share:.2g} times as long, {main.word} {value}."
+    yield f"{told}{share}, {main.word} {value}."

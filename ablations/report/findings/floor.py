@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ablations.report.findings._base import Known, Statement, finding
-from ablations.statistics.intervals import corrected, paired_effect
+from ablations.statistics.intervals import Effect, corrected, paired_effect
 from ablations.text.columns import ERROR, FLOOR
 from ablations.text.numbers import count, percent
 
@@ -28,11 +28,12 @@ def floor(known: Known) -> Iterator[Statement]:
         parts = []
         if above:
             worse = sum(effect.resolved for _, effect in above)
-            one, effect = max(above, key=lambda pair: pair[1].change.estimate / pair[1].before)
-            shown = percent(effect.after, effect.before, sign=False)
+            one, effect = max(above, key=lambda pair: _excess(pair[1]))
+            share = percent(effect.after, effect.before, sign=False)
+            shown = f"{share} above it" if share else "above it"
             parts.append(
                 f"{len(above)} of {count(len(mine), 'configuration')} no better than a linear PCA of the same size "
-                f"({worse} of these resolved as worse), the furthest {shown} above it ({grid.label(one)}: "
+                f"({worse} of these resolved as worse), the furthest {shown} ({grid.label(one)}: "
                 f"{grid.formats.number(ERROR, effect.after)} against {grid.formats.number(FLOOR, effect.before)})"
             )
         if unsure:
@@ -40,3 +41,10 @@ def floor(known: Known) -> Iterator[Statement]:
         text.append(f"{model}: {'; '.join(parts)}.")
     if text:
         yield Statement("No better than PCA", " ".join(text))
+
+
+def _excess(effect: Effect) -> tuple[float, float]:
+    """Return how far a configuration is above its floor, as a share of it; a floor of exactly 0 has no share."""
+    gap = effect.change.estimate
+    share = gap / effect.before if effect.before > 0 else math.inf if gap > 0 else 0.0
+    return share, gap

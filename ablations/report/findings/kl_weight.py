@@ -56,7 +56,7 @@ def _implied(grid: Grid, top: Configuration | None) -> str:
     if not (math.isfinite(sigma) and sigma > 0 and error.estimate > 0):
         return ""
     weight = top.axes.get(_AXIS)
-    weight = float(weight) if isinstance(weight, (int, float)) else 2 * sigma**2
+    weight = float(weight) if isinstance(weight, (int, float)) else float(f"{2 * sigma**2:.12g}")  # without rounding
     factor = weight / sigma**2  # 2 for pixels in [0, 1]; in the units of the loss for others
     optimum = f"{factor * error.estimate:.3g}"
     if error.known:

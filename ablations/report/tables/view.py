@@ -10,6 +10,7 @@ from ablations.text.numbers import clean, shorten, value_text
 
 __all__ = ["Cell", "Column", "TableView", "axis_cell", "axis_cells", "axis_columns", "is_numeric", "sortable"]
 
+_MANY = 100  # rows
 _CUT = 26  # characters of a cell in print, where nothing scrolls
 _BETWEEN = 1.7  # letters that the space between two columns takes
 
@@ -69,6 +70,11 @@ class TableView:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     dropped: tuple[str, ...] = ()
+
+    @property
+    def large(self) -> bool:
+        """Whether a browser takes so long to lay out all rows that the page draws them as they are looked at."""
+        return len(self.rows) > _MANY
 
     def narrow(self, letters: int, printable: Callable[[str], str]) -> "TableView":
         """Return the table with as many columns as fit a line of so many letters, the most important first.

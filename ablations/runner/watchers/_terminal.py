@@ -100,7 +100,7 @@ class Bars(Watcher):
             self._console.print(line, highlight=False, soft_wrap=True)
         elif not self._console.is_terminal:
             value = measured(record).get(self._metric, math.nan)
-            seconds = record.timings["first_step_seconds"] + record.timings["train_seconds"]
+            seconds = record.timings["first_step_seconds"] + record.timings.get("train_seconds", 0.0)
             self._console.print(
                 f"\\[{done}/{self._total}] {event.trial}  {self._metric} {value:.5f}  {seconds:.1f} s"
                 f"  (about {duration(left)} left)",

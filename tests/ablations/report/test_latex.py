@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ablations.report import latex
+from ablations.report.files import Files
 from ablations.report.report import Rendered, render
 from ablations.report.tables.view import Cell, Column, TableView
 
@@ -46,8 +47,9 @@ def test_booktabs_is_all_that_it_needs(tmp_path: Path, require_program: Callable
     columns = Column("a", "model", numeric=False), Column("b", "squared error")
     rows = (Cell("conv_1"), Cell("1.5 ± 0.1", best=True)), (Cell("dense"), Cell("∞ & more"))
     view = TableView("mine", "100 % of\nit", columns, rows, note="a % b")
-    (file,) = latex.write_tabulars([view], tmp_path / "tables", Path(__file__).parents[3] / "report_templates")
-    text = file.read_text("utf-8")
+    made = latex.tabulars([view], Path(__file__).parents[3] / "report_templates")
+    Files(tmp_path).write(made)
+    text = made["tables/mine.tex"].decode()
     assert r"\textbf{1.5 \ensuremath{\pm} 0.1}" in text
     assert r"% Needs \usepackage{booktabs}" in text
     assert compiled(tmp_path, r"\input{tables/mine}").pdf is not None
@@ -57,7 +59,8 @@ def test_tables_of_an_earlier_report_are_removed(study: ModuleType, tmp_path: Pa
     made = study.demo(models=("conv",), latents=(2,), weights=(1e-4,), ssim_weights=(0.0,), seeds=(0,), broken=False)
     source = made.source(history=lambda _: pd.DataFrame(), arrays=lambda _: {})
     old = tmp_path / "tables" / "summary-9.tex"
-    old.parent.mkdir()
-    old.write_text("old")
+    earlier = Files(tmp_path)
+    earlier.write({"tables/summary-9.tex": b"old"})
+    earlier.finish()
     assert render(source, tmp_path, latex=False).tables == ()
     assert list(old.parent.iterdir()) == []

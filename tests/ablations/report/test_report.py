@@ -14,6 +14,7 @@ import pytest
 from ablations.records.tables import summary, table
 from ablations.report import latex
 from ablations.report import page as assembly
+from ablations.report.files import Files
 from ablations.report.page import templates
 from ablations.report.report import Rendered, render
 from vae.errors import VaebenchError
@@ -213,9 +214,9 @@ def test_latex_cannot_start_programs(tmp_path: Path, require_program: object) ->
 
 
 def test_rendering_again_removes_what_is_no_more(study: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "old.svg").write_text("<svg/>")
-    (tmp_path / "report.pdf").write_bytes(b"%PDF old")
+    earlier = Files(tmp_path)
+    earlier.write({"figures/old.svg": b"<svg/>", "report.pdf": b"%PDF old"})
+    earlier.finish()
     made = study.demo(models=("conv",), latents=(2,), weights=(1e-4,), ssim_weights=(0.0,), seeds=(0,), broken=False)
     source = made.source(history=lambda _: pd.DataFrame(), arrays=lambda _: {})
     first = render(source, tmp_path, latex=False)
@@ -255,3 +256,31 @@ def test_templates_are_found_in_the_checkout_and_in_the_package(
         templates()
     (inside / "report.html.j2").touch()
     assert templates() == inside
+
+
+def test_the_head_counts_what_is_not_run_yet(study: ModuleType, tmp_path: Path) -> None:
+    made = study.demo(models=("conv",), latents=(2, 8), weights=(1e-4,), ssim_weights=(0.0,), broken=False)
+    source = made.source(history=lambda _: pd.DataFrame(), arrays=lambda _: {}, missing=3)
+    text = " ".join("".join(Page(render(source, tmp_path, latex=False).html.read_text("utf-8")).text).split())
+    assert "2 configurations, 7 trials: 4 done, 3 not run yet." in text
+
+
+def test_a_study_of_identical_images_has_a_report(study: ModuleType, tmp_path: Path) -> None:
+    made = study.demo(models=("dense", "conv"), latents=(2, 8), weights=(1e-4,), broken=False)
+    for record in made.records:
+        record.metrics["pca_mse"] = 0.0
+    source = made.source(history=lambda _: pd.DataFrame(), arrays=lambda _: {})
+    text = "".join(Page(render(source, tmp_path, latex=False).html.read_text("utf-8")).text)
+    assert "Above the floor, worse than a linear PCA" in text
+    assert "the furthest above it (" in text
+
+
+def test_what_a_single_step_cannot_tell_is_an_empty_cell(study: ModuleType, tmp_path: Path) -> None:
+    made = study.demo(models=("conv",), latents=(2, 8), weights=(1e-4,), ssim_weights=(0.0,), broken=False)
+    for record in made.records:
+        for name in ("train_seconds", "images_per_second"):
+            del record.timings[name]
+    source = made.source(history=lambda _: pd.DataFrame(), arrays=lambda _: {})
+    page = Page(render(source, tmp_path, latex=False).html.read_text("utf-8"))
+    assert "training time (s)" not in page.tables["trials"][0]
+    assert "trained in" not in "".join(page.text)

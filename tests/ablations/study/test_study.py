@@ -13,7 +13,7 @@ from ablations.runner.plan import make_plan
 from ablations.study.file import builtin_studies
 from ablations.study.settings import Settings, flatten, nest
 from ablations.study.study import Study
-from ablations.study.trial import slug
+from ablations.study.trial import Trial, slug
 from vae.errors import SpecError, VaebenchError
 from vae.parts import Frozen, Part
 from vae.spec import RunSpec
@@ -282,3 +282,35 @@ def test_every_setting_has_a_place() -> None:
 
 def test_slug_is_idempotent() -> None:
     assert slug(slug("a b/c")) == slug("a b/c") == "a-b-c"
+
+
+def test_a_large_number_does_not_read_as_a_small_one() -> None:
+    names = [Trial({"kl_weight": one}, RunSpec(), recorded="0" * 64).name for one in (1e16, 1e-16)]
+    assert names == ["kl_weight1e16-00000000", "kl_weight1e-16-00000000"]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "\ufeff"])
+def test_an_empty_file_is_no_study(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"empty\.toml: says nothing\. Expected a study: at least \[axes\]"):
+        Study.load(path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "got"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("latin-1", "byte 0xe9 at place 16"),
+    ],
+)
+def test_an_encoding_is_named(tmp_path: Path, encoding: str, got: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes('title = "Variat\xe9"\n[axes]\nlatent_dim = [2]\n'.encode(encoding))
+    with pytest.raises(SpecError, match=rf"this is not UTF-8: got {got}\. Save the file as UTF-8"):
+        Study.load(path)
+    path.write_text('title = "Variat\xe9"\r\n[axes]\r\nlatent_dim = [2]\r\n', encoding="utf-8-sig")
+    assert Study.load(path).title == "Variat\xe9"

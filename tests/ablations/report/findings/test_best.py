@@ -168,3 +168,12 @@ def test_values_in_words() -> None:
     assert percent(110.0, 100.0) == "+10\xa0%"
     assert clean("a\n\tb\0\u202ec") == "a b[U+0000][U+202E]c"
     assert shorten("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(("part", "whole"), [(0.1, 0.0), (0.0, 0.0), (0.1, 1e-9), (-0.1, 1e-6), (math.nan, 1.0)])
+def test_a_share_of_nothing_is_no_percent(part: float, whole: float) -> None:
+    assert percent(part, whole) == ""
+
+
+def test_a_share_may_be_large() -> None:
+    assert percent(50.0, 0.01) == "+499,900\xa0%"

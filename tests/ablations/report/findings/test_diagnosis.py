@@ -111,6 +111,11 @@ def test_weight_of_symmetric_images_is_in_units_of_their_loss() -> None:
     assert "so that 0.16 would be best, 40 times the weight" in said(records, WEIGHT)
 
 
+def test_a_weight_that_is_no_axis_is_printed_as_it_was_set() -> None:
+    records = [trial(0.03, seed, kl=12.0, sigma=math.sqrt(5e-4 / 2), active_units=8.0) for seed in range(3)]
+    assert "weight 0.0005 implies" in said(records, "KL weight")
+
+
 def test_weights_are_compared_level_by_level() -> None:
     records = []
     for latent in (2, 4, 8):
@@ -147,6 +152,20 @@ def test_the_floor_itself_is_no_better() -> None:
     assert "1 of 1 configuration no better than a linear PCA of the same size (0 of these resolved as worse)" in said(
         [trial(0.05)], PCA
     )
+
+
+def test_above_a_floor_of_zero_there_is_no_percent() -> None:
+    records = [*trials(0.02, pca_mse=0.0), *trials(0.08, latent_dim=2), *trials(0.03, latent_dim=4, pca_mse=0.0)]
+    assert said(records, "No better than PCA") == (
+        "conv: 3 of 3 configurations no better than a linear PCA of the same size (3 of these resolved as worse), the "
+        "furthest above it (latent size 4: 0.03003 against 0.00000)."
+    )
+
+
+def test_at_a_floor_of_zero_nothing_is_above_it() -> None:
+    records = [trial(0.0, seed, pca_mse=0.0) for seed in range(3)]
+    assert "the furthest above it (conv: 0 against 0)" in said(records, "No better than PCA")
+    assert "At the floor" in said(records, "Lowest MSE per pixel")
 
 
 def test_below_the_floor_by_luck_is_said_to_be() -> None:
@@ -262,6 +281,18 @@ def test_two_seeds_are_called_rough() -> None:
 def test_cost_against_the_baseline() -> None:
     records = [*trials(0.03, seconds=20.0), *trials(0.04, model="dense", seconds=2.0)]
     assert "That is 10 times the 2.0 ± 0.0 s of the baseline" in said(records, COST, model="dense")
+
+
+def test_no_time_at_all_is_no_share() -> None:
+    records = [*trials(0.030, seconds=0.0), *trials(0.0301, latent_dim=4, seconds=-1.0)]
+    text = said(records, COST)
+    assert "is latent size 4: " in text
+    assert "times as long" not in text
+
+
+def test_a_best_without_a_time_is_its_own_fastest() -> None:
+    records = [*trials(0.030, seconds=math.inf), *trials(0.040, latent_dim=2, seconds=1.0)]
+    assert "No configuration with a mean MSE within" in said(records, COST)
 
 
 def test_no_time_no_cost() -> None:
