@@ -162,9 +162,12 @@ def test_mlflow_runs_are_nested_and_hold_each_epoch_once(subject: Subject, tmp_p
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 @pytest.mark.parametrize("name", ["x" * 600, 'it\'s a "study" \x1b[2J \n a\\b`c'])
-def test_mlflow_takes_any_name_and_finds_its_runs_again(tmp_path: Path, name: str) -> None:
+def test_mlflow_takes_any_name_and_finds_its_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     from mlflow import MlflowClient
 
+    monkeypatch.chdir(tmp_path)  # a database of one's own has its files here
     trial = only(Subject(Study.from_dict({"name": name, "axes": {"latent_dim": [2]}}), Store(tmp_path)))
     settings = {"text": "t" * 7000, "path": "caf\udce9", "s" * 300: 1}
     seen = []
