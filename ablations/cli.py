@@ -94,7 +94,7 @@ class _Stop:
     def __exit__(self, *_: object) -> None:
         """Leave signals to whom they went before."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # none, where a library had set it
 
     def _hear(self, number: int, _: FrameType | None) -> None:
         now = time.monotonic()

@@ -1,24 +1,24 @@
 """The results folder: the only module that knows its file names. A trial's folder appears by one atomic rename."""
 
 import contextlib
-import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from ablations.records import progress
+from ablations.records.draft import Draft
 from ablations.records.files import check_format, unwritable
 from ablations.records.lease import Lease
 from ablations.records.ledger import Ledger
 from ablations.records.record import FORMAT, Record
-from ablations.records.shapes import Count, DamagedError, Text, of_json, shaped
+from ablations.records.shapes import DamagedError, of_json, shaped
 from ablations.records.status import Status
 from vae.code import is_current
 from vae.files import flush, owned, partial, remove, sweep, write_atomically
@@ -26,54 +26,10 @@ from vae.files import flush, owned, partial, remove, sweep, write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Draft", "Store"]
+__all__ = ["Store"]
 
 REPLACED = ".replaced-"  # begins the name of a trial's folder that is making room for another
 SHARED = "shared-"
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A trial's folder before it is committed: what is written here is not seen by anybody yet."""
-
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """Where the trained model goes."""
-        return self.folder / "model.keras"
-
-    def write_record(self, record: Record) -> None:
-        """Write record.json."""
-        text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
-        # A name that is no valid Unicode comes back as it was: JSON has an escape for each half of a surrogate pair.
-        (self.folder / "record.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
-
-    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Write history.csv, a row an epoch."""
-        import pandas as pd
-
-        pd.DataFrame(list(rows)).to_csv(self.folder / "history.csv", index=False)
-
-    def write_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write arrays.npz."""
-        with (self.folder / "arrays.npz").open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-
-    def write_file(self, name: str, content: bytes) -> None:
-        """Write a file of a trial's folder that was made on another machine."""
-        (self.folder / Path(name).name).write_bytes(content)
-
-
-@dataclass(frozen=True)
-class _Progress:
-    epoch: Count
-    began: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-
-
-@dataclass(frozen=True)
-class _Running:
-    trials: Mapping[Text, _Progress]
 
 
 @dataclass(frozen=True)
@@ -139,18 +95,11 @@ class Store:
 
     def write_progress(self, running: Mapping[str, Mapping[str, float]]) -> None:
         """Tell what the running trials are at, trial -> numbers; nothing depends on it, so a full disk is no error."""
-        draft = partial(self.root, "progress")
-        with contextlib.suppress(OSError):
-            draft.write_text(json.dumps(running), encoding="utf-8")
-            draft.replace(self.progress_file)
+        progress.write(self.progress_file, running)
 
     def read_progress(self) -> dict[str, dict[str, float]]:
         """Return what the running trials are at; nothing where none runs."""
-        try:
-            found = of_json(self.progress_file.read_text(encoding="utf-8"))
-            return {name: vars(one) for name, one in shaped(_Running, {"trials": found}).trials.items()}
-        except (OSError, UnicodeDecodeError, DamagedError):
-            return {}
+        return progress.read(self.progress_file)
 
     @property
     def table_csv(self) -> Path:

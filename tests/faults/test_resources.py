@@ -14,7 +14,8 @@ import pytest
 from catalogue import Told, begin, command, kept, photos, settle, write_study
 from tracking import tracking, two_epochs
 
-from ablations.records.store import Draft, Store
+from ablations.records.draft import Draft
+from ablations.records.store import Store
 from vae import checkpoint, evaluation, training
 
 Fault = Callable[[Told, str, str], None]

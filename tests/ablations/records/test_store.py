@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ablations.records.draft import Draft
 from ablations.records.lease import LeaseLostError, hold
 from ablations.records.record import Record
-from ablations.records.store import Draft, Store
+from ablations.records.store import Store
 from vae.errors import VaebenchError
 from vae.files import flush, write_atomically
 
