@@ -383,10 +383,9 @@ def test_rows_of_a_large_table_are_drawn_as_they_are_looked_at(large: Page) -> N
     more.focus()
     large.keyboard.press("Enter")
     large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length >= 200")
-    for _ in range(4):
-        large.locator("footer").scroll_into_view_if_needed()
-        large.wait_for_timeout(100)
-    assert rows(large) == 240
+    last = "document.querySelector('#trials tbody tr:last-child')"
+    large.evaluate(f"() => {last}.scrollIntoView({{ behavior: 'instant' }})")
+    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length === 240")
     assert more.is_hidden()
 
 

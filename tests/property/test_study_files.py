@@ -138,7 +138,7 @@ def test_any_bytes_are_a_study_or_one_clear_error(file: Path, content: bytes) ->
             "fixed.train.epochs: got an integer of 64 bits, expected what 64 bits",
         ),
         (b"title = 'x\0y'", "this is not TOML: .*(?:Illegal|invalid) character"),
-        (b"title = '\xff'", "this is not TOML: 'utf-8' codec"),
+        (b"title = '\xff'", "this is not UTF-8: got byte 0xff at place 10"),
         (b"axes.latent_dim = [2024-01-01]", "axes.latent_dim"),
         (b"axes.latent_dim = [2, 2.0, inf]", "axes.latent_dim = inf"),
         (b"axes.seed = [" + b"1, " * 300_000 + b"]", "axes.seed: 1 stands there twice"),
@@ -176,13 +176,12 @@ def test_what_no_study_holds_is_named(
     [
         b"\xef\xbb\xbf" + QUICK,
         QUICK.replace(b"\n", b"\r\n"),
-        b"",
         b"title = '" + b"\xf0\x9f\x92\xa9" * 250_000 + b"'",
         b"question = '''" + b"line\n" * 200_000 + b"'''",
         b"question = 'a" + b".a" * 30 + b"' # a" + b".a" * 30,
         b'question = """a' + b".a" * 30 + b'\n\\""" a' + b".a" * 30 + b'"""',
     ],
-    ids=["byte-order mark", "line ends of Windows", "empty", "a long title", "long lines", "dots", "dots in lines"],
+    ids=["byte-order mark", "line ends of Windows", "a long title", "long lines", "dots", "dots in lines"],
 )
 def test_what_editors_and_people_make_of_a_study_is_one(file: Path, content: bytes) -> None:
     file.write_bytes(content)
