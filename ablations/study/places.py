@@ -16,8 +16,8 @@ PATH = "data.path"
 def located(path: Any, folder: str) -> Any:
     """Return a path as it is found from anywhere.
 
-    >>> located("photos", "/home/me"), located("/photos", "/home/me"), located("~/photos", "/home/me")
-    ('/home/me/photos', '/photos', '~/photos')
+    >>> located("photos", "/data"), located("/photos", "/data"), located("~/photos", "/data")
+    ('/data/photos', '/photos', '~/photos')
     """
     return os.path.join(folder, path) if _is_relative(path) else path  # noqa: PTH118 - a text is kept as it is written
 
