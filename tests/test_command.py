@@ -44,7 +44,7 @@ class Blow:
 sys.meta_path.insert(0, Blow())
 """
     process = start("status", str(tmp_path), before=hook)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=600)[0]
     assert process.returncode == 128 + blow, output
     assert output.startswith(b"vaebench: stopped"), output
     assert output.count(b"\n") == 1, output
@@ -58,14 +58,14 @@ def test_the_first_signal_decides_the_exit_code(
     (tmp_path / "mine.toml").write_text(STUDY)
     results = tmp_path / "r"
     process = start("run", str(tmp_path / "mine.toml"), "--results", str(results), "--executor", "inline", "--no-pdf")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(results.glob("mine/work/*/*.checkpoint")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(first)
     for pause in pauses:
         time.sleep(pause)
         process.send_signal(signal.SIGTERM if first == signal.SIGINT else signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=600)[0]
     assert process.returncode == 128 + first, output
     assert output.count(b"vaebench: stopped. What is finished is kept") == 1
     assert b"Traceback" not in output
@@ -74,5 +74,5 @@ def test_the_first_signal_decides_the_exit_code(
 def test_who_is_started_to_ignore_ctrl_c_goes_on(tmp_path: Path) -> None:
     ignore = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); os.kill(os.getpid(), signal.SIGINT)"
     process = start("status", str(tmp_path), before=ignore)
-    assert b"holds no results of a study" in process.communicate(timeout=60)[0]
+    assert b"holds no results of a study" in process.communicate(timeout=600)[0]
     assert process.returncode == 2

@@ -8,6 +8,7 @@ from types import FrameType
 
 __all__ = ["main"]
 
+SIGNALLED = 128  # an exit code above it tells the signal that ended the command
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -38,6 +39,11 @@ def main() -> int:
     from ablations.cli import main as command
 
     ended.append(command())
+    if ended[0] > SIGNALLED:
+        # A training that was cut off still computes in a thread, which the interpreter's own end would abort.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended[0])
     return ended[0]
 
 

@@ -140,7 +140,7 @@ def content(text: str) -> dict[str, object]:
     figure = report._Placed(Drawn("key", text, text, text, Figure()), "key", 1, Markup("data:image/png;base64,"))
     left_out = [LeftOut(text, text)]
     grid = Grid.of(source.records)
-    found = report._content(source, grid) | {"figures": [figure], "left_out": left_out}
+    found = report._content(source, grid) | {"figures": [figure], "left_out": left_out, "damaged": [text]}
     loaders = Loaders(source.history, lambda _: {})
     return found | {"html": report._only_html(source, grid, loaders, Path("results/study/report"), found)}
 
