@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from circles import circles
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -207,6 +208,15 @@ def test_what_type_checkers_see_of_a_package_is_what_there_is(name: str) -> None
     assert {one for _, one in lazy(name)} == set(package.__all__)
     for home, one in lazy(name):
         assert getattr(package, one) is getattr(importlib.import_module(home), one), one
+
+
+def test_no_module_has_to_be_read_together_with_others_that_need_it(tmp_path: Path) -> None:
+    assert circles(ROOT) == []
+    for one, other in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")):
+        (tmp_path / "vae").mkdir(exist_ok=True)
+        (tmp_path / "vae" / f"{one}.py").write_text(f"def late():\n    from vae import {other}\n")
+    (tmp_path / "vae" / "__init__.py").touch()
+    assert circles(tmp_path) == [["vae.a", "vae.b", "vae.c"]], "a circle is found, and no more than it"
 
 
 def sessions() -> dict[str, str | None]:
