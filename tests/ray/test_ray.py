@@ -77,6 +77,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VAEBENCH_CACHE", str(tmp_path_factory.mktemp("cache-of-the-nodes")))
+        patch.setenv("RAY_worker_niceness", "0")  # of 15 by itself: beside other work it would be given nothing
         patch.setenv("RAY_health_check_failure_threshold", "2")  # a node that is gone is missed at once
         patch.setenv("RAY_health_check_period_ms", "500")
         store = {"object_store_memory": 100_000_000, "include_dashboard": False}
