@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 from pydantic import AllowInfNan, Field, PlainValidator, Strict, TypeAdapter, ValidationError
 
 from vae.errors import VaebenchError
-from vae.files import flush
+from vae.files import PARTIAL, flush, write_atomically
 
 __all__ = ["CheckpointError", "Checkpoints", "State", "decode", "encode", "fetch", "place"]
 
 FORMAT = "vaebench checkpoint 1"
-SUFFIX, PARTIAL = ".checkpoint", ".partial-"
+SUFFIX = ".checkpoint"
 KEPT = 2  # the newest, and the one before it should the disk have spoilt that
 
 
@@ -175,7 +174,7 @@ class Checkpoints:
         """Write a state and remove all but the two newest; without success the ones before stay as they are."""
         path = self._folder / f"step-{state.step:010d}{SUFFIX}"
         try:
-            _write(path, encode(state, self._identity))
+            write_atomically(path, encode(state, self._identity))
         except OSError as error:
             self._failed.append(f"at step {state.step}: {_reason(error)}")
             return
@@ -204,24 +203,8 @@ def place(folder: Path, name: str, content: bytes) -> None:
         OSError: it can't be written; what was there stays.
     """
     path = folder / Path(name).name
-    _write(path, content)
+    write_atomically(path, content)
     _tidy(folder, [path])
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Have a file be there with all its content, or as it was."""
-    partial = path.with_name(f"{PARTIAL}{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
 
 
 def _tidy(folder: Path, kept: Sequence[Path]) -> None:

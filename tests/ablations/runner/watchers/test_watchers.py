@@ -241,11 +241,22 @@ def test_without_mlflow_the_extra_is_named_and_nothing_is_written(
 
 
 def test_a_watcher_overrides_what_it_likes(subject: Subject) -> None:
-    watcher = Watcher()
+    class Ends(Watcher):
+        """Hears of one thing, and is told the others all the same."""
+
+        heard: list[str]
+
+        def on_event(self, event: Event) -> None:
+            self.heard.append(event.kind)
+
+    watcher = Ends()
+    watcher.heard = []
     watcher.on_jobs([Job(only(subject), subject.store.root)])
-    for event in events(subject, 1, 3):
+    told = list(events(subject, 1, 3))
+    for event in told:
         watcher.on_event(event)
     watcher.close()
+    assert watcher.heard == [event.kind for event in told]
 
 
 def test_a_watcher_that_can_not_be_opened_leaves_none_open(subject: Subject, tmp_path: Path) -> None:
