@@ -63,10 +63,10 @@ def run(
         load(spec)  # now, rather than in the night; workers find it decoded
     store.create()
     with writing(store.root), hold(store.lease) as lease:
+        store.sweep()  # which may put a finished trial back
         # Only now: another runner may have finished some of them since.
         plan = make_plan(study, store, schedule.trials(), refresh=refresh)
         store.write_study(study.text)
-        store.sweep()
         _reconcile(store, plan)
         pool = crew.hire(records_of(store, plan))
         commit = git_commit()

@@ -152,6 +152,16 @@ def test_a_timeout_needs_processes(tmp_path: Path) -> None:
         run(study(), tmp_path, crew=Crew(executor="inline", timeout=20))
 
 
+def test_a_finished_trial_that_a_killed_runner_was_replacing_is_not_trained_again(tmp_path: Path) -> None:
+    outcome = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"))
+    trials, name = outcome.store.trials, outcome.records[0].trial
+    before = (trials / name / "record.json").read_bytes()
+    (trials / name).rename(trials / f".replaced-{name}-999999999")
+    again = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"))
+    assert again.trained == 0
+    assert (trials / name / "record.json").read_bytes() == before
+
+
 def test_results_of_older_code_are_marked_and_retrained_when_asked(tmp_path: Path) -> None:
     outcome = run(study(latent_dim=[2]), tmp_path, crew=Crew(executor="inline"))
     file = outcome.store.trials / outcome.records[0].trial / "record.json"
