@@ -25,6 +25,8 @@ PASSED_ON = (*ARITHMETIC, BACKEND, "TF_CPP_MIN_LOG_LEVEL")  # of the runner's en
 PACKAGES = ("vae", "ablations")  # our code, which goes along
 SECONDS = 10.0  # to wait for an answer
 MOST = 300  # characters of what Ray says
+STARTS = 3  # of the process that a cluster starts for a client
+NOT_STARTED = "Starting Ray client server failed"  # Ray's words where that did not answer within 30 s
 NOT_IMPORTED = "failed to import on the worker"  # Ray's words where a node lacks what our code imports
 REMEDY = "Install what it names on every node (python -m pip install 'vaebench[ray]'), or take that node away"
 START = "Start one (ray start --head), name it (--address HOST:PORT), or take --address local for this machine alone"
@@ -67,12 +69,27 @@ def connected(address: str) -> Iterator[Any]:
             alone = stack.enter_context(cluster_alone()) if address == "local" else {}
             # Without a folder of their own, workers would import from the one that the command is started in.
             with _own_signals(), tempfile.TemporaryDirectory(prefix="vaebench-empty-") as empty:
-                ray.init(address=address, runtime_env=environment | {"working_dir": empty}, **quiet, **alone)
+                _join(ray, address=address, runtime_env=environment | {"working_dir": empty}, **quiet, **alone)
         except (OSError, ValueError, RuntimeError) as error:
             hint = "" if _has_token() else ASKED
             raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None
         stack.callback(ray.shutdown)
         yield ray
+
+
+def _join(ray: Any, **options: Any) -> None:
+    """Connect, once more where the process that the cluster starts for a client came to nothing.
+
+    It is forked from one that may be talking to somebody just then, and hangs now and again; the next one does not.
+    """
+    for tries_left in range(STARTS - 1, -1, -1):
+        try:
+            ray.init(**options)
+        except (OSError, RuntimeError) as error:
+            if not tries_left or NOT_STARTED not in str(error):
+                raise
+        else:
+            return
 
 
 def _has_token() -> bool:

@@ -6,14 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from needs import package
 
-from ablations.runner.executors import _remote
+from ablations.runner.executors import _cluster, _remote
 from ablations.runner.executors._cluster import connected, explain
 from ablations.runner.executors._remote import Parcel, UnfitError, perform_here
 from ablations.study.study import Study
 from vae.errors import VaebenchError
 
-said = pytest.importorskip("ray.exceptions")
+said = package("ray.exceptions")
 
 LACKING = """The remote function failed to import on the worker. This may be because needed library dependencies are
 not installed:
@@ -89,3 +90,39 @@ def test_workers_of_a_cluster_get_an_empty_folder_and_the_variables_that_change_
         assert ray is fake
     assert (seen["files"], seen["TF_ENABLE_ONEDNN_OPTS"]) == ([], "0")
     assert "MPLBACKEND" not in seen
+
+
+class Sleepy(SimpleNamespace):
+    """Stands for Ray with a cluster whose first processes for a client come to nothing."""
+
+    def __init__(self, fails: int, why: str) -> None:
+        super().__init__(started=0, is_initialized=lambda: False, shutdown=lambda: None)
+        self._fails, self._why = fails, why
+
+    def init(self, **_: object) -> None:
+        self.started += 1
+        if self.started <= self._fails:
+            raise ConnectionAbortedError(f"Initialization failure from server:\n{self._why}. See its log")
+
+
+@pytest.mark.parametrize(
+    ("fails", "why", "started", "joins"),
+    [
+        (1, "Starting Ray client server failed", 2, True),
+        (9, "Starting Ray client server failed", 3, False),
+        (9, "no such version", 1, False),
+    ],
+)
+def test_a_process_for_a_client_that_comes_to_nothing_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, fails: int, why: str, started: int, joins: bool
+) -> None:
+    ray = Sleepy(fails, why)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(_cluster, "_knock", lambda _: None)
+    if joins:
+        with connected("ray://192.0.2.7:1") as found:
+            assert found is ray
+    else:
+        with pytest.raises(VaebenchError, match=why), connected("ray://192.0.2.7:1"):
+            pass
+    assert ray.started == started
