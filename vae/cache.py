@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.files import write_atomically
+from vae.files import sweep, write_atomically
 from vae.parts import canonical_json
 
 __all__ = [
@@ -114,14 +114,8 @@ class Ledger:
         if not self._changed or self._file is None:
             return
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._file.parent, suffix=".tmp")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(self._known, file)
-                Path(temporary).replace(self._file)
-            except OSError:
-                Path(temporary).unlink(missing_ok=True)
+            sweep(self._file.parent)
+            write_atomically(self._file, json.dumps(self._known).encode())
         except OSError:
             return
         self._changed = False
@@ -137,6 +131,7 @@ def remembered(key: str, compute: Callable[[], bool]) -> bool:
     value = compute()
     if path is not None:
         with suppress(OSError):
+            sweep(path.parent)
             write_atomically(path, canonical_json({"key": key, "value": value}).encode())
     return value
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +18,12 @@ import jinja2
 from ablations.report.files import FIGURES, TABLES
 from ablations.report.tables.view import TableView
 from ablations.text.numbers import clean, shorten
+from vae.scratch import scratch, sweep
 
 __all__ = ["Compiled", "Tex", "compile_pdf", "environment", "escape", "listing", "printable", "tabulars"]
 
 _SECONDS = 180
+_SCRATCH = "tex"
 _WORD = 16  # letters in a row without a place to break
 _LONGEST = 4_000  # letters of one text in print, and lines of a listing: TeX's memory is of fixed size
 _CELL = 60  # letters of a cell in a table that stands alone
@@ -197,8 +198,8 @@ def compile_pdf(tex: Path, *, seconds: float = _SECONDS, epoch: int = 0) -> Comp
         return Compiled(None, "latexmk is not installed: compile report.tex where there is LaTeX")
     command = [program, "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", tex.name]
     dates = {"SOURCE_DATE_EPOCH": str(epoch), "FORCE_SOURCE_DATE": "1", "openout_any": "p", "max_print_line": "1000"}
-    with tempfile.TemporaryDirectory(prefix="vaebench-tex-") as name:
-        folder = Path(name)
+    sweep(_SCRATCH)
+    with scratch(_SCRATCH) as folder:
         shutil.copy(tex, folder)
         for part in (FIGURES, TABLES):
             if (tex.parent / part).is_dir():

@@ -4,11 +4,13 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from vae.errors import VaebenchError
 
 FORMATS = Path(__file__).parents[1] / "formats" / "1"
 EXAMPLES = int(os.environ.get("VAEBENCH_FUZZ_FOLDERS", "8"))
-DRAWN_OF = 50  # one report in so many has its figures drawn, which takes as long as all the others
+DRAWN_OF = 6  # one report in so many has its figures drawn, which takes as long as all the others
 
 fuzz = settings(
     max_examples=EXAMPLES,
@@ -83,6 +85,43 @@ def spoil_lines(draw: st.DataObject, content: bytes) -> bytes:
     return b"\n".join(found) + b"\n"
 
 
+def spoil_cells(draw: st.DataObject, content: bytes) -> bytes:
+    """Put something else in a cell of a table, head included."""
+    found = [line.split(b",") for line in content.splitlines()] or [[b""]]
+    row = draw.draw(st.sampled_from(found))
+    cell = st.sampled_from([b"", b"nan", b"inf", b"-1", b"1e308", b"x", b'"', b"9" * 400, b"1,2", b"\xff", b"1\n2"])
+    row[draw.draw(st.integers(0, len(row) - 1))] = draw.draw(cell)
+    return b"\n".join(map(b",".join, found)) + b"\n"
+
+
+def spoil_arrays(draw: st.DataObject, content: bytes) -> bytes:
+    """Put another array in the place of one, or leave one out."""
+    try:
+        with np.load(io.BytesIO(content)) as archive:
+            found = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile):  # it was spoilt before
+        return spoil_bytes(draw, content)
+    name = draw.draw(st.sampled_from(sorted(found)))
+    array = found.pop(name)
+    others = {
+        "none": array[:0],
+        "first": array[:1],
+        "number": np.zeros(()),
+        "flat": array.ravel(),
+        "turned": array.T,
+        "nan": np.full(array.shape, np.nan, np.float32),
+        "huge": np.full(array.shape, 3e38, np.float32),
+        "text": np.full(array.shape, "x"),
+        "bool": np.ones(array.shape, bool),
+        "complex": np.ones(array.shape, complex),
+        "bytes": np.zeros(array.shape, np.uint8),
+    }
+    kind = draw.draw(st.sampled_from(["gone", *others]))
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **(found if kind == "gone" else found | {name: others[kind]}))
+    return buffer.getvalue()
+
+
 def spoil_bytes(draw: st.DataObject, content: bytes) -> bytes:
     start = draw.draw(st.integers(0, len(content)))
     end = min(start + draw.draw(st.sampled_from([0, 1, 8, 10**6])), len(content))
@@ -95,7 +134,7 @@ def spoil_file(draw: st.DataObject, path: Path, outside: Path) -> None:
     content = path.read_bytes() or b"{}"
     how = draw.draw(st.sampled_from(["shape", "shape", "shape", "bytes", "gone", "empty", "folder", "link"]))
     if how == "shape":
-        by_kind = {".json": spoil_json, ".jsonl": spoil_lines}
+        by_kind = {".json": spoil_json, ".jsonl": spoil_lines, ".csv": spoil_cells, ".npz": spoil_arrays}
         path.write_bytes(by_kind.get(path.suffix, spoil_bytes)(draw, content))
     elif how == "bytes":
         path.write_bytes(spoil_bytes(draw, content))
@@ -163,6 +202,7 @@ class Folder:
 
 
 RECORDS = ("record.json", "attempts.jsonl", "search.jsonl", "progress.json", "lease.json", "study.toml")
+PICTURES = ("history.csv", "arrays.npz")
 
 
 @pytest.fixture(scope="module", params=["grid", "found"])
@@ -206,7 +246,8 @@ def drawing(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
 @fuzz
 @given(st.data())
 def test_report_of_any_folder(folder: Folder, drawing: Callable[[bool], None], data: st.DataObject) -> None:
-    folder.spoil(data, RECORDS)
+    pictures = data.draw(st.booleans())  # most of what is read for them is read when they are drawn
+    folder.spoil(data, PICTURES if pictures else RECORDS)
     drawing(folder.asked % DRAWN_OF == DRAWN_OF - 1)
     folder.ask("report", str(folder.root), "--no-pdf")
 
