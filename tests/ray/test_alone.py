@@ -92,7 +92,7 @@ def test_what_a_killed_run_left_goes_with_the_next_and_an_old_token_is_closed(tm
     killed.communicate()
     assert left.is_dir()
     assert (mode(token), token.read_text()) == (0o600, "0" * 64)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while any(str(left) in text for text in scratch._used()) and time.monotonic() < deadline:
         time.sleep(0.5)  # Ray's own processes look from time to time whether their starter lives
     process, _ = started(tmp_path, place)

@@ -173,7 +173,7 @@ def test_no_thread_sees_a_registry_that_is_half_filled(things: Callable[..., Reg
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(300)
     assert seen == [(["a", "b"], ["c"])] * 8
 
 

@@ -177,7 +177,7 @@ def test_a_gate_that_is_stopped_leaves_nothing(
     gate = started(clone, temporary, *words)
     assert worktrees(clone) == 2
     gate.send_signal(number)
-    output, _ = gate.communicate(timeout=60)
+    output, _ = gate.communicate(timeout=300)
     assert gate.returncode == 130
     assert output.endswith("stopped; nothing is kept\n")
     assert worktrees(clone) == 1
@@ -205,6 +205,6 @@ def test_what_a_killed_gate_left_goes_with_the_next_and_a_living_ones_stays(
         assert worktrees(clone) == 3
     assert worktrees(clone) == 2
     alive.terminate()
-    alive.communicate(timeout=60)
+    alive.communicate(timeout=300)
     assert worktrees(clone) == 1
     assert list(temporary.iterdir()) == []

