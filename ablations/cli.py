@@ -1,6 +1,7 @@
 """The command `vaebench`: its grammar and exit codes; what a command does is in its file in `ablations.commands`."""
 
 import argparse
+import json
 import math
 import os
 import signal
@@ -26,6 +27,7 @@ __all__ = ["main"]
 REFUSED = 2
 FOREIGN = ("MPLBACKEND", "PYTHONWARNINGS")
 STOPPED = "vaebench: stopped. What is finished is kept; the same command goes on from there"
+KINDS_OF_PART = ("network", "posterior", "prior", "term", "metric", "dataset")
 PATIENCE_SECONDS = 1.0  # `timeout`, and others who stop a whole group of processes, send a signal twice
 
 
@@ -152,7 +154,12 @@ def _parser() -> argparse.ArgumentParser:
 
     rerun = commands.add_parser("rerun", help="train a finished trial again and compare the numbers")
     rerun.add_argument("folder", type=Path, metavar="TRIAL", help="results/<study>/trials/<trial>")
+    _add_plugins(rerun)
     rerun.set_defaults(command="rerun")
+
+    _add_evaluate(commands.add_parser("evaluate", help="measure finished trials, or a model trained elsewhere"))
+
+    _add_own(commands)
 
     data = commands.add_parser("data", help="data sets: what was found where")
     actions = data.add_subparsers(required=True, metavar="ACTION")
@@ -163,6 +170,73 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--path", help="folder or zip file for image_folder and celeba, file for arrays")
     check.set_defaults(command="data", action="check")
     return parser
+
+
+def _add_own(commands: Any) -> None:
+    """Add the commands for parts of one's own."""
+    parts = commands.add_parser(
+        "parts", help="every part that a study may name, with its settings and where it is from"
+    )
+    parts.add_argument("--plugin", type=Path, action="append", default=[], metavar="FILE", help="list its parts too")
+    parts.add_argument("--json", action="store_true", help="print it as JSON")
+    parts.set_defaults(command="parts")
+
+    check = commands.add_parser("check", help="run the contract tests on the parts of a file of yours")
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help="Python files that register parts")
+    check.add_argument(
+        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="give up after (default: 600)"
+    )
+    check.set_defaults(command="check")
+
+    new = commands.add_parser("new", help="write a working part of your own, its test and a study that uses it")
+    new.add_argument("kind", choices=KINDS_OF_PART, metavar="KIND", help=", ".join(KINDS_OF_PART))
+    new.add_argument("name", metavar="NAME", help="of the part, such as my_net")
+    new.add_argument("--folder", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    new.set_defaults(command="new")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("place", type=Path, metavar="DIR|MODEL", help="results/<study>, or a .keras file of a model trained elsewhere")
+    add("--metrics", nargs="+", metavar="NAME", help="what to measure (default: as the study says; `default` too)")
+    _add_plugins(parser)
+    add("--executor", default="processes", help="inline or processes (default)")
+    add("--workers", type=_positive, help="trials at a time (default: one a core, as many as memory holds)")
+    add("--threads", type=_positive, help="threads of each worker (default: the cores divided)")
+    add("--memory", type=_gigabytes, metavar="GB", help="that a worker may need")
+    add("--timeout", type=_seconds, metavar="SECONDS", help="give a trial up that takes longer")
+    add("--dataset", metavar="NAME", help="of a model file: the data set it is measured on")
+    add("--path", help="of a model file: where the data set lies, of those that need it")
+    add("--range", choices=("unit", "symmetric"), default="unit", help="of a model file: of its pixels (default: unit)")
+    add("--encoder", default="encoder", metavar="NAME", help="of a model file: the layer that makes codes")
+    add("--decoder", default="decoder", metavar="NAME", help="of a model file: the layer that makes images of codes")
+    add("--name", help="of a model file: of the folder of results (default: the file's)")
+    add(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="AXIS=VALUE",
+        help="of a model file: a column's value",
+    )
+    add("--results", type=Path, default=Path("results"), metavar="DIR", help="of a model file: where results go")
+    parser.set_defaults(command="evaluate", address="auto", gpus_per_trial=None, retries=0)
+
+
+def _add_plugins(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--plugin", type=Path, action="append", default=[], metavar="FILE", help="run this file, which brings parts")
+    add("--plugins", action="store_true", help="run the plugins that the results hold copies of")
+
+
+def _setting(text: str) -> tuple[str, object]:
+    axis, equals, value = text.partition("=")
+    if not axis or not equals:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected AXIS=VALUE, such as latent_dim=16")
+    try:
+        return axis, json.loads(value)
+    except ValueError:
+        return axis, value
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:

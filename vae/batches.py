@@ -19,10 +19,11 @@ AHEAD = 2  # batches that are made while the model is busy with one
 class Batches(keras.utils.PyDataset):
     """Shuffled, scaled training batches; the order is a function of seed and epoch alone."""
 
-    def __init__(self, images: NDArray[np.uint8], spec: RunSpec) -> None:
-        """Take the training images (n, height, width, channels) of a run."""
+    def __init__(self, images: NDArray[np.uint8], spec: RunSpec, labels: NDArray[np.int64] | None = None) -> None:
+        """Take the training images (n, height, width, channels) of a run, and their labels where they are wanted."""
         super().__init__()
         self._images, self._range = images, spec.data.range
+        self._labels = None if labels is None else labels.astype(np.int32)
         self._size, self._seed = spec.train.batch_size, spec.train.seed
         self.start(0)
 
@@ -35,10 +36,11 @@ class Batches(keras.utils.PyDataset):
         """Return how many batches are left of the epoch."""
         return math.ceil(len(self._order) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32]]:
-        """Return one batch (batch, height, width, channels)."""
+    def __getitem__(self, index: int) -> tuple[Any]:
+        """Return one batch: images (batch, height, width, channels), with labels a tuple of them and these (batch,)."""
         chosen = self._order[index * self._size : (index + 1) * self._size]
-        return (as_float(self._images[chosen], self._range),)
+        images = as_float(self._images[chosen], self._range)
+        return (images if self._labels is None else (images, self._labels[chosen]),)
 
     def feed(self) -> Any:
         """Return what `keras.Model.fit` is to be given; each of its epochs follows the order that `start` drew last.
@@ -51,10 +53,11 @@ class Batches(keras.utils.PyDataset):
             return self
         import tensorflow as tf
 
-        def one_epoch() -> Iterator[tuple[NDArray[np.float32]]]:
+        def one_epoch() -> Iterator[tuple[Any]]:
             return (self[index] for index in range(len(self)))
 
-        signature = (tf.TensorSpec((None, *self._images.shape[1:]), tf.float32),)
+        images = tf.TensorSpec((None, *self._images.shape[1:]), tf.float32)
+        signature = (images if self._labels is None else (images, tf.TensorSpec((None,), tf.int32)),)
         pipeline = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
         options = tf.data.Options()
         options.autotune.enabled = False

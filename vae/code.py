@@ -5,10 +5,8 @@ Each has a hash of its own, so that a new file beside them changes neither, and 
 
 import ast
 import hashlib
-import inspect
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 from vae.datasets import DATASETS
 from vae.metrics import METRICS
 from vae.networks import NETWORKS
+from vae.posteriors import POSTERIORS
+from vae.priors import PRIORS
 from vae.registry import Registry
 from vae.spec import RunSpec
 from vae.terms import TERMS
@@ -24,7 +24,14 @@ __all__ = ["code_of", "core_hash", "git_commit", "is_current", "part_hash", "sum
 
 ROOT = Path(__file__).parent
 ROOTS = ("vae.training", "vae.evaluation")  # what a trial calls; all that they import is the core
-KINDS: Mapping[str, Registry[Any]] = {"dataset": DATASETS, "network": NETWORKS, "term": TERMS, "metric": METRICS}
+KINDS: Mapping[str, Registry[Any]] = {
+    "dataset": DATASETS,
+    "network": NETWORKS,
+    "posterior": POSTERIORS,
+    "prior": PRIORS,
+    "term": TERMS,
+    "metric": METRICS,
+}
 
 
 def code_of(spec: RunSpec, metrics: Iterable[str] = METRICS) -> dict[str, Any]:
@@ -38,22 +45,23 @@ def code_of(spec: RunSpec, metrics: Iterable[str] = METRICS) -> dict[str, Any]:
         `vae`, one hash of all the following; `core`, the hash of what every run goes through; `parts`, "kind name" ->
         the hash of a part that this one uses.
     """
-    used = {
-        "dataset": [spec.data.name],
-        "network": [spec.model.name],
-        "term": list(spec.terms),
-        "metric": list(metrics),
-    }
-    parts = {f"{kind} {name}": part_hash(kind, name) or "" for kind, names in used.items() for name in sorted(names)}
+    used = [(kind, name) for kind, name, _ in spec.parts()] + [("metric", name) for name in metrics]
+    parts = {f"{kind} {name}": part_hash(kind, name) or "" for kind, name in used}
     return {"vae": summed(core_hash(), parts), "core": core_hash(), "parts": parts}
 
 
-def is_current(code: Mapping[str, Any]) -> bool:
-    """Tell whether what `code_of` gave is the code that is here now; False where it was given by an older version."""
+def is_current(code: Mapping[str, Any], *, closed: bool = False) -> bool:
+    """Tell whether what `code_of` gave is the code that is here now; False where it was given by an older version.
+
+    Args:
+        code: it.
+        closed: of parts that are not known here, as those of plugins that nobody named, think that they are the same.
+    """
     parts = code.get("parts")
     if not isinstance(parts, Mapping) or code.get("core") != core_hash():
         return False
-    return all(part_hash(*name.split(" ", 1)) == known for name, known in parts.items())
+    here = {name: part_hash(*name.split(" ", 1)) for name in parts}
+    return all(here[name] == known or (closed and here[name] is None) for name, known in parts.items())
 
 
 def summed(core: str, parts: Mapping[str, str]) -> str:
@@ -67,7 +75,6 @@ def core_hash() -> str:
     return _hash(_core())
 
 
-@cache
 def part_hash(kind: str, name: str) -> str | None:
     """Return the SHA-256 (hex) of a part's source and of what it imports beyond the core; None where there is none.
 
@@ -78,9 +85,13 @@ def part_hash(kind: str, name: str) -> str | None:
     registry = KINDS.get(kind)
     if registry is None or name not in registry:
         return None
-    file = registry.source(name)
-    if not file.is_relative_to(ROOT):
-        return hashlib.sha256(_source(file, registry[name])).hexdigest()
+    if origin := registry.origin(name):
+        return origin.rpartition(" ")[2]
+    return _own_hash(registry.source(name))
+
+
+@cache
+def _own_hash(file: Path) -> str:
     module = ".".join(file.relative_to(ROOT.parent).with_suffix("").parts)
     return _hash({module: file} | _reached([module], set(_core())))
 
@@ -106,15 +117,6 @@ def _reached(modules: Iterable[str], known: set[str]) -> dict[str, Path]:
 def _file(module: str) -> Path:
     path = ROOT.parent.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _source(file: Path, entry: Any) -> bytes:
-    """Return the file of a part from outside, or its own lines where it has none, as in a notebook."""
-    with suppress(OSError):
-        return file.read_bytes()
-    with suppress(OSError, TypeError):
-        return inspect.getsource(getattr(entry, "compute", entry)).encode()
-    return repr(entry).encode()
 
 
 @cache

@@ -20,6 +20,7 @@ from vae.gpus import visible
 __all__ = [
     "ARITHMETIC",
     "BACKEND",
+    "KERAS",
     "arithmetic",
     "backend",
     "configure",

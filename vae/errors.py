@@ -3,8 +3,21 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["DataError", "DivergedError", "SpecError", "VaebenchError", "unknown_name"]
+__all__ = [
+    "REMEDY",
+    "AbsentError",
+    "DataError",
+    "DivergedError",
+    "MetricError",
+    "PluginError",
+    "SpecError",
+    "VaebenchError",
+    "unknown_name",
+]
 
+
+REMEDY = "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)"
+"""Of a training that left the finite numbers."""
 
 LISTED = 20  # names that a message lists although it knows a near one
 
@@ -15,6 +28,18 @@ class VaebenchError(Exception):
 
 class SpecError(VaebenchError):
     """A study or a run is described wrongly: nothing was started."""
+
+
+class PluginError(SpecError):
+    """A part of the user's own can't be loaded, or breaks its contract; the text begins with its file and line."""
+
+
+class AbsentError(VaebenchError):
+    """Something is asked for that this outcome doesn't have, such as codes of a model without a latent space."""
+
+
+class MetricError(VaebenchError):
+    """A metric gave what is no measurement."""
 
 
 class DataError(VaebenchError):

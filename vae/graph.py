@@ -14,5 +14,6 @@ def graph_key(spec: RunSpec) -> str:
     # A weight is a variable, but a term of weight zero is not in the graph.
     terms = {name: term.settings() | {"weight": term.weight > 0} for name, term in spec.loss.items()}
     # The data's limit and the batch size decide whether there is a smaller batch, and so which shapes are traced.
-    train = [spec.train.batch_size, spec.train.clip_norm]
-    return canonical_json([spec.model.settings(), terms, spec.data.settings(), train])
+    train = [spec.train.batch_size, spec.train.clip_norm, spec.train.samples]
+    latent = [None if one is None else one.settings() for one in (spec.posterior, spec.prior)]
+    return canonical_json([spec.model.settings(), latent, terms, spec.data.settings(), train])

@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 from vae.cache import read_arrays, write_arrays
 from vae.datasets import Data
 from vae.latent import Walk, interpolate, plane, traverse
-from vae.metrics import Outcome
-from vae.metrics.latent import kl_per_dimension
 from vae.nearest import nearest_images
-from vae.spec import RunSpec
-from vae.training import Trained
+from vae.outcome import Model, Outcome, to_unit
 
-__all__ = ["pictures", "to_unit"]
+__all__ = ["pictures"]
 
 EXAMPLES, PAIRS, STEPS, SAMPLES, MAPPED = 10, 4, 9, 32, 2000
 EXTREMES = 8  # images of a row of the worst, and of the best
@@ -34,30 +31,29 @@ WALKS: Mapping[str, Walk] = {"interpolations": "linear", "interpolations_spheric
 Arrays = dict[str, NDArray[Any]]
 
 
-def pictures(trained: Trained, data: Data, outcome: Outcome) -> Arrays:
+def pictures(model: Model, data: Data, outcome: Outcome, seed: int = 0) -> Arrays:
     """Return the arrays that figures are drawn from; `Evaluation.arrays` names them.
 
     Args:
-        trained: the model.
+        model: it.
         data: what it was trained on.
         outcome: what it made of the test split.
+        seed: of the samples.
     """
     chosen = _examples(data.test.labels, len(data.test.images))
-    posterior = outcome.z_log_var is not None
+    by_rate = outcome.rates is not None
     importance = _importance(outcome)
     arrays = _of_test_images(data, outcome, chosen)
-    known, points = _points(trained.spec, data, outcome, chosen, importance)
-    arrays |= known | _decoded(trained, data, points)
-    arrays["kl_per_dimension" if posterior else "variance_per_dimension"] = importance
-    arrays["traversal_kl" if posterior else "traversal_variance"] = importance[arrays["traversed"]]
+    known, points = _points(seed, data, outcome, chosen, importance)
+    labels = _labels(data, outcome, chosen, known, points)
+    arrays |= known | _decoded(model, outcome, data, points, labels)
+    if "samples" in labels:
+        arrays["sample_labels"] = labels["samples"]
+    arrays["kl_per_dimension" if by_rate else "variance_per_dimension"] = importance
+    arrays["traversal_kl" if by_rate else "traversal_variance"] = importance[arrays["traversed"]]
     if "samples" in arrays:
         arrays |= _neighbours(data, arrays["samples"])
     return arrays
-
-
-def to_unit(images: NDArray[np.float32], spec: RunSpec) -> NDArray[np.float32]:
-    """Return images of the model's range on the scale of [0, 1], where all metrics are measured."""
-    return images if spec.data.range == "unit" else ((images + 1) / 2).astype(np.float32)
 
 
 def _of_test_images(data: Data, outcome: Outcome, chosen: NDArray[np.int64]) -> Arrays:
@@ -86,18 +82,17 @@ def _of_test_images(data: Data, outcome: Outcome, chosen: NDArray[np.int64]) -> 
 
 
 def _importance(outcome: Outcome) -> NDArray[np.floating]:
-    """Return what each latent dimension carries: nats or, without a posterior, the variance of z_mean."""
-    rates = kl_per_dimension(outcome)
+    """Return what each latent dimension carries: nats or, where no formula knows them, the variance of z_mean."""
+    rates = outcome.rates
     carried: NDArray[np.floating] = outcome.z_mean.var(axis=0) if rates is None else rates.mean(axis=0)
     return carried
 
 
 def _points(
-    spec: RunSpec, data: Data, outcome: Outcome, chosen: NDArray[np.int64], importance: NDArray[np.floating]
+    seed: int, data: Data, outcome: Outcome, chosen: NDArray[np.int64], importance: NDArray[np.floating]
 ) -> tuple[Arrays, Arrays]:
     """Return arrays that say where points lie, and the points (..., latent_dim) to decode, by their pictures' name."""
-    labels, size = data.test.labels, spec.model.latent_dim
-    posterior = outcome.z_log_var is not None
+    labels, size, prior = data.test.labels, outcome.z_mean.shape[1], outcome.prior
     starts = np.arange(0, min(2 * PAIRS, len(chosen) - 1), 2)
     pairs = np.stack([starts, (starts + 1) % len(chosen)], axis=1)
     ends = outcome.z_mean[chosen[pairs]]
@@ -107,17 +102,36 @@ def _points(
     walked, known["class_walk_labels"] = _class_pairs(labels, chosen, data.test.images[0].nbytes)
     points["class_walks"] = _between(outcome.z_mean[walked], "linear")
 
-    # A deterministic autoencoder knows no prior: its own reach takes the place of the prior's unit.
-    scale = 1.0 if posterior else float(np.sqrt(np.square(outcome.z_mean, dtype=np.float64).mean(axis=0).max()))
+    # A deterministic autoencoder knows no prior: its own reach takes the place of the prior's width.
+    reach = np.square(outcome.z_mean, dtype=np.float64).mean(axis=0).max() if prior is None else prior.scale**2
+    scale = float(np.sqrt(reach))
     known["traversed"] = np.argsort(-importance, kind="stable")[:TRAVERSED]
     known["traversal_values"] = (scale * np.linspace(-REACH, REACH, STEPS)).astype(np.float32)
     points["traversals"] = traverse(outcome.z_mean[chosen[0]], known["traversed"], known["traversal_values"])
     if size == PLANE:
         known["plane_values"] = (scale * np.linspace(-REACH, REACH, SIDE)).astype(np.float32)
         points["plane"] = plane(known["plane_values"])
-    if posterior:
-        points["samples"] = np.random.default_rng(spec.train.seed).standard_normal((SAMPLES, size), dtype=np.float32)
+    if prior is not None:
+        points["samples"] = prior.sample(np.random.default_rng(seed), SAMPLES)
     return known, points
+
+
+def _labels(
+    data: Data, outcome: Outcome, chosen: NDArray[np.int64], known: Arrays, points: Arrays
+) -> dict[str, NDArray[np.int64]]:
+    """Return the class to decode each picture's points for, in a shape that fits them; none of a model without.
+
+    Ways between two images keep the class of the first, so that what changes is the code's doing.
+    """
+    if not outcome.spec.model.conditional or data.test.labels is None:
+        return {}
+    first = data.test.labels[chosen[0]]
+    starts = {
+        **dict.fromkeys(WALKS, known["interpolation_labels"][:, :1]),
+        "class_walks": known["class_walk_labels"][:, :1],
+        "samples": outcome.sample_labels(SAMPLES),
+    }
+    return {name: np.broadcast_to(starts.get(name, first), z.shape[:-1]).astype(np.int64) for name, z in points.items()}
 
 
 def _class_pairs(
@@ -141,12 +155,15 @@ def _between(ends: NDArray[np.floating], path: Walk) -> NDArray[np.float32]:
     return interpolate(ends[:, 0], ends[:, 1], STEPS, path).swapaxes(0, 1)
 
 
-def _decoded(trained: Trained, data: Data, points: Arrays) -> Arrays:
+def _decoded(
+    model: Model, outcome: Outcome, data: Data, points: Arrays, labels: Mapping[str, NDArray[np.int64]]
+) -> Arrays:
     """Return the pictures (..., height, width, channels) of points (..., latent_dim), decoded in common batches."""
     every = np.concatenate([z.reshape(-1, z.shape[-1]) for z in points.values()]).astype(np.float32)
+    classes = np.concatenate([one.reshape(-1) for one in labels.values()]) if labels else None
     images = np.concatenate(
         [
-            _uint8(to_unit(trained.model.decode(every[start : start + AT_ONCE]), trained.spec))
+            _uint8(to_unit(model.decode(every[start : start + AT_ONCE], _part(classes, start)), outcome.spec))
             for start in range(0, len(every), AT_ONCE)
         ]
     )
@@ -157,6 +174,10 @@ def _decoded(trained: Trained, data: Data, points: Arrays) -> Arrays:
         found[name] = images[begin:end].reshape(*z.shape[:-1], *data.shape)
         begin = end
     return found
+
+
+def _part(classes: NDArray[np.int64] | None, start: int) -> NDArray[np.int64] | None:
+    return None if classes is None else classes[start : start + AT_ONCE]
 
 
 def _neighbours(data: Data, samples: NDArray[np.uint8]) -> Arrays:

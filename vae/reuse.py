@@ -19,10 +19,31 @@ __all__ = ["Models", "build"]
 Shape = tuple[int, int, int]
 
 
-def build(spec: RunSpec, shape: Shape) -> VAE:
-    """Return a model of `spec` for images of `shape`, compiled, with the initial weights of its seed."""
+def build(spec: RunSpec, shape: Shape, classes: int = 0, images: int = 0) -> VAE:
+    """Return a model of `spec`, compiled, with the initial weights of its seed.
+
+    Args:
+        spec: the run.
+        shape: of an image.
+        classes: of the labels that parts of the run look at; 0 where none does.
+        images: number of training images.
+
+    Raises:
+        SpecError: it can't be built for such images.
+    """
     keras.utils.set_random_seed(spec.train.seed)  # the initial weights; shuffling and noise have streams of their own
-    model = VAE(spec.model, spec.loss, shape, data_range=spec.data.range, seed=spec.train.seed)
+    model = VAE(
+        spec.model,
+        spec.loss,
+        shape,
+        posterior=spec.posterior,
+        prior=spec.prior,
+        classes=classes,
+        samples=spec.train.samples,
+        images=images,
+        data_range=spec.data.range,
+        seed=spec.train.seed,
+    )
     optimizer = fast(keras.optimizers.Adam)(spec.train.learning_rate, global_clipnorm=spec.train.clip_norm)
     model.compile(optimizer=optimizer)
     optimizer.build(model.trainable_variables)  # else the first step makes its variables, and is traced twice
@@ -42,13 +63,13 @@ class Models:
         self._models: dict[str, VAE] = {}
 
     @contextmanager
-    def lend(self, spec: RunSpec, shape: Shape) -> Iterator[VAE]:
+    def lend(self, spec: RunSpec, shape: Shape, classes: int = 0, images: int = 0) -> Iterator[VAE]:
         """Lend a model that is as `build` makes it, to the bit; it is used again once the block is left.
 
         A block that ends in an exception keeps its model, whose state nobody knows.
         """
-        key = f"{graph_key(spec)} {shape}"
-        model = build(spec, shape)
+        key = f"{graph_key(spec)} {shape} {classes} {images}"
+        model = build(spec, shape, classes, images)
         known = self._models.pop(key, None)
         if known is not None:
             model = _as_new(known, model)

@@ -3,18 +3,21 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from vae.cost import cost
 from vae.environment import keras_defaults
 from vae.errors import DataError, SpecError
 from vae.layers import Shape
 from vae.model import VAE
-from vae.networks import NETWORKS
+from vae.networks import NETWORKS, LayeredNetwork
+from vae.plugins import load_plugin
 
 __all__ = ["load_model"]
 
@@ -22,6 +25,7 @@ _SUFFIX = ".keras"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _CLASS = {"module": VAE.__module__, "class_name": VAE.__name__, "registered_name": f"vaebench>{VAE.__name__}"}
 _LARGEST_CONFIG = 2**20  # bytes
+_MOST_CLASSES = 100_000
 _MOST_LAYERS = 256  # of a list of them; Keras takes seconds to build these, and without end to build thousands
 _BYTES = 4  # of a float32
 _COPIES = 4  # the weights, and what the optimiser keeps of each; at most, or it is no model but a zip bomb
@@ -29,7 +33,7 @@ _SLACK = 2**24  # bytes that the weights' file may take beside the numbers
 
 
 @keras_defaults()
-def load_model(path: str | Path) -> VAE:
+def load_model(path: str | Path, plugins: Iterable[str | Path] = ()) -> VAE:
     """Return the trained model that a study, or `VAE.save`, left in a file.
 
     The file is read as data: its description must be that of a `VAE` made of registered parts, its weights must be
@@ -41,12 +45,18 @@ def load_model(path: str | Path) -> VAE:
     >>> images = model.decode(z_mean)                                                # doctest: +SKIP
 
     Args:
+        plugins: the files of code that brought the parts which the model is made of; they are run, so name none that
+            you don't trust. A study keeps copies of its own in `plugins/` of its results.
         path: a `.keras` file; the older formats `.h5` and SavedModel, which can bring code along, are refused.
 
     Raises:
-        DataError: there is no such file, it is damaged, or it holds something else than a `VAE`.
+        DataError: there is no such file, it is damaged, it holds something else than a `VAE`, or one of parts that are
+            not known here.
+        PluginError: a plugin can't be run.
     """
     path = Path(path)
+    for plugin in plugins:
+        load_plugin(plugin)
     if path.suffix != _SUFFIX:
         raise DataError(f"{path}: got a name ending in '{path.suffix}', expected a model saved as '{_SUFFIX}'")
     try:
@@ -92,6 +102,13 @@ def _check(path: Path) -> None:
         raise DataError(f"{path}: damaged, or no saved model: {error}. {_HOW}") from None
 
 
+def _classes(config: Mapping[str, Any]) -> int:
+    classes = int(config.get("classes", 0))
+    if not 0 <= classes <= _MOST_CLASSES:
+        raise ValueError(f"it has {classes:,} classes, expected {_MOST_CLASSES:,} at most")
+    return classes
+
+
 def _check_lengths(value: object) -> None:
     """Refuse a description with a longer list of layers than anybody trains.
 
@@ -119,6 +136,11 @@ def _parameters(path: Path, description: Any) -> int:
         shape: Shape = tuple(int(side) for side in config["shape"])
         _check_lengths(config)
         network = NETWORKS[config["network"]["name"]].parse(config["network"], "network")
-        return network.cost(shape).parameters
+        classes = _classes(config)
+        if isinstance(network, LayeredNetwork):
+            # By its layers alone, at least so many: nothing is built of a description that the weights don't fit.
+            labels = classes * prod(shape) if network.conditional else 0
+            return cost(network.model_copy(update={"conditional": False}), shape).parameters + labels
+        return sum(int(np.prod(variable.shape)) for variable in VAE.from_config(config).variables)
     except (SpecError, KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
         raise DataError(f"{path}: its description of a VAE is wrong: {error}. {_HOW}") from None

@@ -5,20 +5,25 @@ found in the registries by name, so that their settings are checked when the spe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from vae.datasets import RANGES, DataSpec
+from vae.datasets import DATASETS, RANGES, DataSpec
 from vae.errors import SpecError
 from vae.networks import NETWORKS, Network
-from vae.parts import Frozen, Part, canonical_json, canonical_object
+from vae.parts import Added, Frozen, Part, canonical_json, canonical_object
+from vae.plugins import Luggage
+from vae.posteriors import POSTERIORS, Posterior, usual_posterior, usual_prior
+from vae.priors import PRIORS, Prior
+from vae.registry import Registry
 from vae.terms import TERMS, Term
 
 __all__ = ["DataSpec", "RunSpec", "TrainSpec"]
 
+_FIRST_PRIOR = "standard"  # that of all runs before there was a choice
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
 
 
@@ -32,6 +37,7 @@ class TrainSpec(Part):
         clip_norm: gradients are scaled down to this global norm; None leaves them.
         validation_limit: the curves after each epoch are of the first so many test images; no choice is made by them,
             save where a study's `[stop]` ends trials early.
+        samples: draws of z for each image of a step, over which each term is averaged.
         seed: of weights, shuffling and sampling noise.
     """
 
@@ -40,11 +46,27 @@ class TrainSpec(Part):
     learning_rate: float = Field(1e-3, gt=0)
     clip_norm: float | None = Field(None, gt=0)
     validation_limit: int = Field(2000, ge=1)
+    samples: Annotated[int, Field(ge=1), Added(before=1)] = 1
     seed: int = Field(0, ge=0, lt=2**32)
 
 
 def _default_network() -> Network:
     return NETWORKS["conv"].shared({"name": "conv"}, "model")
+
+
+def _is_everybodys(term: str) -> bool:
+    """Tell whether a run has a term that it doesn't name, with its default weight: one of a plugin is asked for."""
+    return TERMS.place(term).door in ("built in", "code")
+
+
+def _chosen(registry: Registry[Any], settings: Any, section: str) -> Any:
+    """Return the part that settings choose by its name."""
+    if not isinstance(settings, Mapping):
+        return settings
+    name = settings.get("name")
+    if not isinstance(name, str):
+        raise SpecError(f"{section}.name: got {name!r}, expected one of {', '.join(registry)}{registry.failures()}")
+    return registry[name].shared(settings, section)
 
 
 class RunSpec(Frozen):
@@ -56,6 +78,8 @@ class RunSpec(Frozen):
 
     data: DataSpec = Field(default_factory=partial(DataSpec.shared, {}, "data"))
     model: SerializeAsAny[Network] = Field(default_factory=_default_network)
+    posterior: SerializeAsAny[Posterior] | None = Field(None, validate_default=True)
+    prior: SerializeAsAny[Prior] | None = Field(None, validate_default=True)
     loss: dict[str, SerializeAsAny[Term]] = Field(default_factory=dict)
     train: TrainSpec = Field(default_factory=partial(TrainSpec.shared, {}, "train"))
 
@@ -73,13 +97,25 @@ class RunSpec(Frozen):
     @field_validator("model", mode="before")
     @classmethod
     def _build_network(cls, settings: Any) -> Any:
-        if not isinstance(settings, Mapping):
-            return settings
-        if not isinstance(settings.get("name"), str):
-            raise SpecError(
-                f"model.name: got {settings.get('name')!r}, expected one of {', '.join(NETWORKS)}{NETWORKS.failures()}"
-            )
-        return NETWORKS[settings["name"]].shared(settings, "model")
+        return _chosen(NETWORKS, settings, "model")
+
+    @field_validator("posterior", mode="before")
+    @classmethod
+    def _build_posterior(cls, settings: Any, info: ValidationInfo) -> Any:
+        network = info.data.get("model")
+        if network is None:  # refused already
+            return None
+        if network.deterministic or settings is None:  # so that equal runs have equal specs
+            return usual_posterior(network.deterministic)
+        return _chosen(POSTERIORS, settings, "posterior")
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _build_prior(cls, settings: Any, info: ValidationInfo) -> Any:
+        posterior = info.data.get("posterior")
+        if posterior is None or posterior.deterministic or settings is None:
+            return None if posterior is None else usual_prior(posterior)
+        return _chosen(PRIORS, settings, "prior")
 
     @field_validator("loss", mode="before")
     @classmethod
@@ -88,10 +124,10 @@ class RunSpec(Frozen):
             raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}{TERMS.failures()}")
         terms = {
             name: TERMS[name].shared(term, f"loss.{name}") if isinstance(term, Mapping) else term
-            for name, term in ({name: {} for name in TERMS} | dict(settings)).items()
+            for name, term in ({name: {} for name in TERMS if _is_everybodys(name)} | dict(settings)).items()
         }
-        network = info.data.get("model")
-        if network is not None and network.deterministic:  # so that equal runs have equal specs
+        posterior = info.data.get("posterior")
+        if posterior is not None and posterior.deterministic:  # so that equal runs have equal specs
             return {name: term for name, term in terms.items() if not getattr(term, "needs_posterior", False)}
         return terms
 
@@ -113,6 +149,11 @@ class RunSpec(Frozen):
         return self
 
     @property
+    def wants_labels(self) -> bool:
+        """Whether a part of the run looks at the images' classes."""
+        return self.model.conditional or any(term.needs_label for term in self.terms.values())
+
+    @property
     def terms(self) -> dict[str, Term]:
         """The terms of the loss that have a weight: the others play no part in a training."""
         return {name: term for name, term in self.loss.items() if term.weight > 0}
@@ -130,6 +171,46 @@ class RunSpec(Frozen):
         digest that it has today.
         """
         terms = canonical_object({name: term.identity for name, term in self.terms.items()})
-        return canonical_object(
-            {"data": self.data.identity, "model": self.model.identity, "loss": terms, "train": self.train.identity}
-        )
+        members = {
+            "data": self.data.identity,
+            "model": self.model.identity,
+            "loss": terms,
+            "train": self.train.identity,
+        }
+        # What was there before there was a choice is no part of it.
+        if self.posterior is not None and self.posterior != usual_posterior(self.model.deterministic):
+            members["posterior"] = self.posterior.identity
+        if self.prior is not None and self.prior.name != _FIRST_PRIOR:
+            members["prior"] = self.prior.identity
+        if origins := {f"{kind} {name}": origin for kind, name, origin in self._foreign()}:
+            members["plugins"] = canonical_json(origins)
+        return canonical_object(members)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Travel as plain settings, with the code of the parts that are not ours: their classes may not be there."""
+        foreign = [(registry, name) for _, name, registry in self.parts() if registry.origin(name)]
+        if not foreign:
+            return super().__reduce_ex__(protocol)
+        return _arrived, (Luggage.of(foreign), self.settings())
+
+    def parts(self) -> Iterator[tuple[str, str, Registry[Any]]]:
+        """Yield the kind, the name and the registry of each part that the run is made of."""
+        yield "dataset", self.data.name, DATASETS
+        yield "network", self.model.name, NETWORKS
+        if self.posterior is not None:
+            yield "posterior", self.posterior.name, POSTERIORS
+        if self.prior is not None:
+            yield "prior", self.prior.name, PRIORS
+        yield from (("term", name, TERMS) for name in self.terms)
+
+    def _foreign(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the kind and the name of each part that is not ours, and what identifies its code."""
+        for kind, name, registry in self.parts():
+            if origin := registry.origin(name):
+                yield kind, name, origin
+
+
+def _arrived(luggage: Luggage, settings: Mapping[str, Any]) -> RunSpec:
+    """Return the run that was sent here as settings."""
+    luggage.unpack()
+    return RunSpec.parse(settings, "run")

@@ -15,21 +15,23 @@ from numpy.typing import NDArray
 from vae.batches import Batches
 from vae.checkpoint import Checkpoints, State
 from vae.code import code_of
+from vae.counting import layers_of
 from vae.datasets import Data, as_float, load
 from vae.environment import describe, keras_defaults
-from vae.errors import DivergedError
+from vae.errors import REMEDY, DivergedError, SpecError
 from vae.model import VAE
+from vae.on_arrays import Arrays, as_data
 from vae.reuse import Models, build
 from vae.spec import RunSpec
 
-__all__ = ["REMEDY", "Progress", "Trained", "train"]
+__all__ = ["Progress", "Trained", "train"]
 
 STATISTICS_IMAGES = 10_000  # training images from which batch statistics are re-estimated
 STATISTICS_BATCH = 500
 CHECKPOINT_SECONDS = 60.0  # within an epoch, so long after the last checkpoint comes the next
 CHECKPOINT_SHARE = 0.02  # of the time at most is spent on them: very short epochs don't get one each
-REMEDY = "Lower train.learning_rate, or set train.clip_norm (1 is a common choice)"
 
+_HeldOut = tuple[NDArray[np.float32], NDArray[np.int64] | None]
 Progress = Callable[[int, Mapping[str, float]], None]
 
 
@@ -59,7 +61,7 @@ class Trained:
 @keras_defaults()
 def train(
     spec: RunSpec,
-    data: Data | None = None,
+    data: Data | Arrays | None = None,
     on_epoch: Progress | None = None,
     checkpoints: Path | None = None,
     models: Models | None = None,
@@ -69,7 +71,8 @@ def train(
 
     Args:
         spec: the run.
-        data: the loaded data set; loaded from `spec.data` without it.
+        data: the data set; loaded from `spec.data` without it. Images alone (n, height, width, channels), or (images,
+            labels), are one too, whatever `spec.data` names: of them a share is held out as it says.
         on_epoch: called after each epoch with its number (from 1) and its row of the history.
         checkpoints: a folder for this run alone: the training goes on from the newest checkpoint there, to the bits
             that it would have reached in one go, and saves its own after each epoch, and each minute of a long one.
@@ -86,19 +89,36 @@ def train(
         DivergedError: the loss is no longer a finite number; names the step, the epoch and the terms.
         SpecError: pixels, output activation and reconstruction term don't agree.
     """
-    data = data or load(spec.data)
-    with models.lend(spec, data.shape) if models else nullcontext(build(spec, data.shape)) as model:
+    data = load(spec.data) if data is None else as_data(data, spec)
+    about = data.shape, _classes(spec, data), len(data.train.images)
+    with models.lend(spec, *about) if models else nullcontext(build(spec, *about)) as model:
         monitor, batches = _prepared(model, spec, data, on_epoch)
         if checkpoints is not None:
             monitor.resume(checkpoints, _training(spec, data.checksum))
         return _fit(model, monitor, batches, data, until)
 
 
+def _classes(spec: RunSpec, data: Data) -> int:
+    """Return the number of classes, where a part of the run looks at them.
+
+    Raises:
+        SpecError: the data have none.
+    """
+    if not spec.wants_labels:
+        return 0
+    if data.train.labels is None or data.test.labels is None:
+        asks = "model.conditional = true" if spec.model.conditional else "a term of the loss"
+        raise SpecError(f"{asks} needs labels, and the data set '{data.name}' has none")
+    return len(data.class_names)
+
+
 def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, Batches]":
-    batches = Batches(data.train.images, spec)
+    batches = Batches(data.train.images, spec, data.train.labels if spec.wants_labels else None)
     held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
+    labels = data.test.labels if spec.wants_labels else None
+    labels = None if labels is None else labels[: spec.train.validation_limit]
     model.check_range(held_out)
-    return _Monitor(model, batches, held_out, spec, on_epoch), batches
+    return _Monitor(model, batches, (held_out, labels), spec, on_epoch), batches
 
 
 def _fit(model: VAE, monitor: "_Monitor", batches: Batches, data: Data, until: int | None) -> Trained:
@@ -116,7 +136,7 @@ def _fit(model: VAE, monitor: "_Monitor", batches: Batches, data: Data, until: i
         monitor.keep()
     notes = {}
     if len(monitor.history) == spec.train.epochs:
-        notes["batch_statistics"] = _settle_statistics(model, data.train.images, spec)
+        notes["batch_statistics"] = _settle_statistics(model, data, spec)
     notes |= monitor.notes()
     return Trained(spec, model, monitor.history, monitor.timings(len(data.train.images)), notes)
 
@@ -132,7 +152,7 @@ class _Monitor(keras.callbacks.Callback):
     """Keeps time, history and checkpoints, moves the schedules, and stops a run that left the finite numbers."""
 
     def __init__(
-        self, vae: VAE, batches: Batches, held_out: NDArray[np.float32], spec: RunSpec, on_epoch: Progress | None
+        self, vae: VAE, batches: Batches, held_out: _HeldOut, spec: RunSpec, on_epoch: Progress | None
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -213,7 +233,7 @@ class _Monitor(keras.callbacks.Callback):
         # Keras has made numbers of them already, so looking costs no wait; they are means of the epoch so far, which
         # stay what they are once they are not finite.
         if not all(map(math.isfinite, logs.values())):
-            broken = [name for name in ("loss", *self._vae.terms) if not math.isfinite(logs.get(name, 0.0))]
+            broken = [name for name in ("loss", *self._vae.trackers) if not math.isfinite(logs.get(name, 0.0))]
             epoch = len(self.history) + 1
             raise DivergedError(f"{', '.join(broken)} not finite at step {self._step} (epoch {epoch}). {REMEDY}")
         done = self._skip + batch + 1
@@ -223,7 +243,7 @@ class _Monitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in sorted((logs or {}).items())}
-        row |= {f"val_{name}": value for name, value in self._vae.measure(self._held_out).items()}
+        row |= {f"val_{name}": value for name, value in self._vae.measure(*self._held_out).items()}
         progress = self._step / self._total
         row |= {f"{name}_weight": term.weight_at(progress) for name, term in self._vae.terms.items()}
         row["seconds"] = self._ended - self._began
@@ -299,25 +319,30 @@ class _Monitor(keras.callbacks.Callback):
         return found | {"images_per_second": seen / steady}
 
 
-def _settle_statistics(model: VAE, images: NDArray[np.uint8], spec: RunSpec) -> str:
+def _settle_statistics(model: VAE, data: Data, spec: RunSpec) -> str:
     """Re-estimate the statistics of batch normalisation on training images, and say what was done.
 
     The moving averages of a short run lag behind the weights; the plain mean over large batches does not (Wu and
     Johnson, 2021). A momentum of k / (k + 1) in the k-th batch makes Keras' own moving average that plain mean.
     """
-    parts = (*model.encoder.layers, *model.decoder.layers)
+    parts = (*layers_of(model.encoder), *layers_of(model.decoder))
     layers = [layer for layer in parts if isinstance(layer, keras.layers.BatchNormalization)]
     if not layers:
         return "none"
     if not spec.model.reestimated:
         return f"moving averages, momentum {layers[0].momentum:g}"
     momentum = layers[0].momentum
+    images, labels = data.train.images, data.train.labels
     chosen = np.random.default_rng([spec.train.seed, spec.train.epochs]).permutation(len(images))[:STATISTICS_IMAGES]
     for k, start in enumerate(range(0, len(chosen), STATISTICS_BATCH)):
         for layer in layers:
             layer.momentum = k / (k + 1)
         batch = np.sort(chosen[start : start + STATISTICS_BATCH])
-        model(as_float(images[batch], spec.data.range), training=True)
+        pixels = as_float(images[batch], spec.data.range)
+        model(
+            (pixels, labels[batch].astype(np.int32)) if spec.wants_labels and labels is not None else pixels,
+            training=True,
+        )
     for layer in layers:
         layer.momentum = momentum
     return f"re-estimated on {len(chosen)} training images"

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablations.commands.report import report
     from ablations.records.record import Record
     from ablations.records.store import Store
     from ablations.runner.collect import Collected
@@ -23,20 +24,24 @@ if TYPE_CHECKING:
     from ablations.study.designs import DESIGNS, Design
     from ablations.study.study import Study
     from ablations.study.trial import Trial
-    from vae.datasets import DATASETS, Data, Dataset, DataSpec, load
-    from vae.errors import DataError, DivergedError, SpecError, VaebenchError
+    from vae.datasets import DATASETS, Data, Dataset, DataSpec, Decoded, Opened, Split, load
+    from vae.errors import DataError, DivergedError, PluginError, SpecError, VaebenchError
     from vae.evaluation import Evaluation, evaluate
-    from vae.metrics import METRICS, Metric, metric
+    from vae.metrics import METRICS, Metric, Outcome, metric
     from vae.model import VAE
-    from vae.networks import NETWORKS, Network
+    from vae.networks import NETWORKS, LayeredNetwork, Network, network
+    from vae.plugins import load_plugin
+    from vae.posteriors import POSTERIORS, Posterior
+    from vae.priors import PRIORS, Prior
     from vae.saved import load_model
     from vae.spec import RunSpec, TrainSpec
-    from vae.terms import TERMS, Term
+    from vae.terms import TERMS, Outputs, Term, frozen
     from vae.training import Trained, train
 
     __version__: str
 
 _HOMES = {
+    "ablations.commands.report": ("report",),
     "ablations.records.record": ("Record",),
     "ablations.records.store": ("Store",),
     "ablations.runner.collect": ("Collected",),
@@ -46,15 +51,18 @@ _HOMES = {
     "ablations.study.designs": ("DESIGNS", "Design"),
     "ablations.study.study": ("Study",),
     "ablations.study.trial": ("Trial",),
-    "vae.datasets": ("DATASETS", "Data", "DataSpec", "Dataset", "load"),
-    "vae.errors": ("DataError", "DivergedError", "SpecError", "VaebenchError"),
+    "vae.datasets": ("DATASETS", "Data", "DataSpec", "Dataset", "Decoded", "Opened", "Split", "load"),
+    "vae.errors": ("DataError", "DivergedError", "PluginError", "SpecError", "VaebenchError"),
     "vae.evaluation": ("Evaluation", "evaluate"),
-    "vae.metrics": ("METRICS", "Metric", "metric"),
+    "vae.metrics": ("METRICS", "Metric", "Outcome", "metric"),
     "vae.model": ("VAE",),
-    "vae.networks": ("NETWORKS", "Network"),
+    "vae.networks": ("NETWORKS", "LayeredNetwork", "Network", "network"),
+    "vae.plugins": ("load_plugin",),
+    "vae.posteriors": ("POSTERIORS", "Posterior"),
+    "vae.priors": ("PRIORS", "Prior"),
     "vae.saved": ("load_model",),
     "vae.spec": ("RunSpec", "TrainSpec"),
-    "vae.terms": ("TERMS", "Term"),
+    "vae.terms": ("TERMS", "Outputs", "Term", "frozen"),
     "vae.training": ("Trained", "train"),
 }
 
@@ -63,6 +71,8 @@ __all__ = [
     "DESIGNS",
     "METRICS",
     "NETWORKS",
+    "POSTERIORS",
+    "PRIORS",
     "TERMS",
     "VAE",
     "Collected",
@@ -71,14 +81,23 @@ __all__ = [
     "DataError",
     "DataSpec",
     "Dataset",
+    "Decoded",
     "Design",
     "DivergedError",
     "Evaluation",
+    "LayeredNetwork",
     "Metric",
     "Network",
+    "Opened",
+    "Outcome",
+    "Outputs",
+    "PluginError",
+    "Posterior",
+    "Prior",
     "Record",
     "RunSpec",
     "SpecError",
+    "Split",
     "Store",
     "Study",
     "Term",
@@ -87,9 +106,13 @@ __all__ = [
     "Trial",
     "VaebenchError",
     "evaluate",
+    "frozen",
     "load",
     "load_model",
+    "load_plugin",
     "metric",
+    "network",
+    "report",
     "run",
     "train",
     "tune",

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ablations.analysis.opened import opened
+from ablations.records import rows
 from ablations.records.record import SEED, Record, dataset_of, model_of
 from ablations.records.status import Status
 from ablations.records.store import Store
+from ablations.study.closed import ClosedStudy
 from ablations.study.study import Study
 from ablations.text.columns import MAIN
 from ablations.text.numbers import ABSENT, clean, setting, value_text
@@ -128,7 +131,12 @@ def read(folder: Path) -> "Results":
     study = _study(store)
     if study is None:
         return Results(str(folder), list(latest.values()))
-    return Results(str(folder), _asked(study, list(latest.values())), study.report.metrics)
+    asked = [row.axes for row in known.trials] if (known := rows.read(store)) else _axes(study)
+    return Results(str(folder), _asked(asked, list(latest.values())), study.report.metrics)
+
+
+def _axes(study: Study | ClosedStudy) -> list[Mapping[str, object]]:
+    return [trial.axes for trial in study.trials()] if isinstance(study, Study) else []
 
 
 def _named(record: Record) -> dict[str, object]:
@@ -141,17 +149,17 @@ def _key(axes: Mapping[str, object], named: Mapping[str, object]) -> Key:
     return tuple((axis, value_text(value)) for axis, value in (*values.items(), *seed.items()))
 
 
-def _study(store: Store) -> Study | None:
+def _study(store: Store) -> Study | ClosedStudy | None:
     """Return the folder's study; None where it can't be read."""
     if not os.path.isfile(store.study_file):  # noqa: PTH113 - Path.is_file raises where the name is too long
         return None
     try:
-        return Study.load(store.study_file)
+        return opened(store)
     except VaebenchError:  # written for another version of the code
         return None
 
 
-def _asked(study: Study, records: list[Record]) -> list[Record]:
+def _asked(rows: Sequence[Mapping[str, object]], records: list[Record]) -> list[Record]:
     """Return the records that the study asks for; all, where it asks for none of them."""
-    asked = {_key(trial.axes, {}) for trial in study.trials()}
+    asked = {_key(axes, {}) for axes in rows}
     return [record for record in records if _key(record.axes, {}) in asked] or records

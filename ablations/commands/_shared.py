@@ -1,11 +1,10 @@
 """What commands have in common: exit codes, the study in a folder of results, how a run ends."""
 
-import os.path
 import shlex
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,11 +16,14 @@ from ablations.records.store import Store
 from ablations.runner.collect import Collected
 from ablations.runner.crew import Crew
 from ablations.runner.watchers import WATCHERS, Bars, Subject, Watcher, Watchers
+from ablations.study.closed import ClosedStudy
 from ablations.study.study import Study
 from ablations.text.numbers import duration
-from vae.errors import SpecError
 
-__all__ = ["DONE", "FAILED", "Train", "checked", "finish", "performed", "running_now", "study_of"]
+if TYPE_CHECKING:
+    from ablations.report.report import Rendered
+
+__all__ = ["DONE", "FAILED", "Train", "checked", "crew_of", "finish", "performed", "render", "running_now"]
 
 DONE, FAILED = 0, 1
 MIXED = "the trials are of several backends, whose numbers should not share a mean"
@@ -46,7 +48,7 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
 
     with Watchers.open(Subject(study, store), dict(options.watch), say) as watchers:
         bars = watchers.members["terminal"] = Bars(console, expected, study.report.metrics[0])
-        crew = _crew(options)
+        crew = crew_of(options)
         outcome = train(study, options.results, crew=crew, refresh=options.refresh, watch=watchers)
         bars.close()  # before anything else is printed
         console.print(f"trained {outcome.trained} trials in {duration(time.monotonic() - began)}")
@@ -66,12 +68,12 @@ def performed(study: Study, options: Namespace, console: Console, expected: int,
 
 def checked(options: Namespace) -> None:
     """Refuse an executor that can't work here and a watcher that nobody knows, before anything is read or written."""
-    _crew(options).check()
+    crew_of(options).check()
     for kind, _ in options.watch:
         _ = WATCHERS[kind]
 
 
-def _crew(options: Namespace) -> Crew:
+def crew_of(options: Namespace) -> Crew:
     """Return who is to perform the trials, as the command line says."""
     names = ("executor", "workers", "threads", "memory", "timeout", "address", "retries")
     return Crew(**{name: getattr(options, name) for name in names}, gpus=options.gpus_per_trial)
@@ -82,8 +84,32 @@ def running_now(store: Store) -> frozenset[str]:
     return frozenset(store.read_progress()) if holder(store.lease) else frozenset()
 
 
-def finish(study: Study, outcome: Collected, options: Namespace, console: Console) -> int:
+def finish(study: Study | ClosedStudy, outcome: Collected, options: Namespace, console: Console) -> int:
     """Render the report and say where everything is."""
+    store = outcome.store
+    rendered = render(study, outcome, latex=not options.no_pdf)
+    for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
+        if path is not None:
+            console.print(f"  {escape(str(path))}", soft_wrap=True)
+    if rendered.no_pdf:
+        console.print(f"  no PDF: {escape(rendered.no_pdf)}")
+    if several := mixed(outcome.records):
+        console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
+    for notice in rendered.damaged:
+        console.print(f"[yellow]notice:[/] {escape(notice)}", soft_wrap=True)
+    for record in outcome.failed:
+        console.print(f"[red]{record.status}[/] {escape(record.trial)}: {escape(str(record.reason))}", soft_wrap=True)
+    if outcome.failed:
+        searched = store.search.is_file()
+        again = "the search went on without them" if searched else "the same command tries them again"
+        console.print(f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; {again}")
+        return FAILED
+    console.print(f"next: open {escape(str(rendered.html))}", soft_wrap=True)
+    return DONE
+
+
+def render(study: Study | ClosedStudy, outcome: Collected, *, latex: bool) -> "Rendered":
+    """Write the report of what a study left."""
     from ablations.report import report as reports  # Matplotlib and pandas, which the other commands can do without
     from ablations.search.found import read_search
 
@@ -106,42 +132,12 @@ def finish(study: Study, outcome: Collected, options: Namespace, console: Consol
         metrics=study.report.metrics,
     )
     with writing(store.root):
-        rendered = reports.render(
-            source,
-            store.report,
-            latex=not options.no_pdf,
-            embedding=study.report.embedding,
-            path=study.report.interpolation,
+        return reports.render(
+            source, store.report, latex=latex, embedding=study.report.embedding, path=study.report.interpolation
         )
-    for path in (store.table_csv, store.summary_csv, rendered.html, rendered.tex, rendered.pdf):
-        if path is not None:
-            console.print(f"  {escape(str(path))}", soft_wrap=True)
-    if rendered.no_pdf:
-        console.print(f"  no PDF: {escape(rendered.no_pdf)}")
-    if several := mixed(outcome.records):
-        console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
-    for notice in rendered.damaged:
-        console.print(f"[yellow]notice:[/] {escape(notice)}", soft_wrap=True)
-    for record in outcome.failed:
-        console.print(f"[red]{record.status}[/] {escape(record.trial)}: {escape(str(record.reason))}", soft_wrap=True)
-    if outcome.failed:
-        again = "the search went on without them" if source.search else "the same command tries them again"
-        console.print(f"{len(outcome.failed)} of {len(outcome.plan.trials)} trials failed; {again}")
-        return FAILED
-    console.print(f"next: open {escape(str(rendered.html))}", soft_wrap=True)
-    return DONE
 
 
-def _command(study: Study, *, searched: bool) -> str:
+def _command(study: Study | ClosedStudy, *, searched: bool) -> str:
     """Return the command that repeats the study: by its name where it is built in, else by its file."""
     words = ["vaebench", "tune" if searched else "run", study.source]
     return shlex.join([*words, "--smoke"] if study.smoke else words)
-
-
-def study_of(folder: Path) -> Study:
-    file = Store(folder).study_file
-    if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the name is too long
-        raise SpecError(
-            f"{folder} holds no results of a study (no {file.name}). Expected a folder such as results/quick"
-        )
-    return Study.load(file)

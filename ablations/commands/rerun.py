@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ablations.analysis.surroundings import differences
 from ablations.commands._shared import DONE, FAILED
+from ablations.commands.evaluate import plugins_named
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
@@ -26,6 +27,7 @@ MOST_THREADS_A_CORE = 32
 
 def run(options: Namespace, console: Console) -> int:
     """Train a finished trial again, beside it, and say whether the numbers agree."""
+    plugins_named(options, Store(options.folder.resolve().parent.parent))
     record = Store.of_trial(options.folder)
     if record is None or record.status != Status.DONE:
         raise SpecError(

@@ -8,7 +8,8 @@ from collections import Counter
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.commands._shared import DONE, FAILED, running_now, study_of
+from ablations.analysis.opened import opened
+from ablations.commands._shared import DONE, FAILED, running_now
 from ablations.records.lease import holder
 from ablations.records.store import Store
 from ablations.runner.plan import Plan, records_of
@@ -20,8 +21,8 @@ __all__ = ["run"]
 
 def run(options: Namespace, console: Console) -> int:
     """Say how far a study is and what failed."""
-    study = study_of(options.folder)
     store = Store(options.folder)
+    study = opened(store)
     planned = recorded_plan(study, store)
     running = running_now(store)
     records = records_of(store, planned, running)

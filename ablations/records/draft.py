@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from ablations.records.record import Record
 
-__all__ = ["Draft"]
+__all__ = ["Draft", "record_text"]
+
+
+def record_text(record: Record) -> bytes:
+    """Return what record.json holds."""
+    text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
+    # A name that is no valid Unicode comes back as it was: JSON has an escape for each half of a surrogate pair.
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,7 @@ class Draft:
 
     def write_record(self, record: Record) -> None:
         """Write record.json."""
-        text = json.dumps(record.to_json(), indent=1, ensure_ascii=False, default=str)
-        # A name that is no valid Unicode comes back as it was: JSON has an escape for each half of a surrogate pair.
-        (self.folder / "record.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
+        (self.folder / "record.json").write_bytes(record_text(record))
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write history.csv, a row an epoch."""

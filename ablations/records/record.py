@@ -82,6 +82,7 @@ class Record:
         data: name, checksum, licence, source, shape, train_images, test_images, class_names.
         code: `vae` (one hash of the code it ran through), `core` and `parts` (each by itself: `vae.code`), `git`
             (commit, or None).
+        evaluation: metric -> settings that it was measured with, of those that were given any.
         notes: choices made on the way, such as how batch statistics were obtained.
         started: and `finished`: ISO 8601, UTC.
         format: of this record; 1, which says nothing of it, has digests that terms without a weight are a part of, and
@@ -99,6 +100,7 @@ class Record:
     environment: Annotated[Table, _ENVIRONMENT] = field(default_factory=dict)
     data: Annotated[Table, _DATA] = field(default_factory=dict)
     code: Annotated[Table, _CODE] = field(default_factory=dict)
+    evaluation: Mapping[Text, Table] = field(default_factory=dict)
     notes: Table = field(default_factory=dict)
     started: Date = ""
     finished: Date = ""

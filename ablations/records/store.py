@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablations.records import progress
-from ablations.records.draft import Draft
+from ablations.records.draft import Draft, record_text
 from ablations.records.files import check_format, unwritable
 from ablations.records.lease import Lease
 from ablations.records.ledger import Ledger
@@ -187,6 +187,19 @@ class Store:
             raise unwritable(self.root, error) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def amend(self, record: Record) -> None:
+        """Write the record of a finished trial anew, atomically; model, history and arrays stay.
+
+        Raises:
+            LeaseLostError: the folder has another holder by now; nothing is written.
+            VaebenchError: the folder can't be written.
+        """
+        self._check()
+        try:
+            write_atomically(self.trials / record.trial / "record.json", record_text(record))
+        except OSError as error:
+            raise unwritable(self.root, error) from None
 
     def _check(self) -> None:
         if self.token is not None:

@@ -9,8 +9,11 @@ import numpy as np
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.study.trial import Trial
+from vae.cost import Cost, cost
 from vae.datasets import Data
-from vae.networks import Cost, Network
+from vae.networks import Network
+from vae.posteriors import Posterior
+from vae.priors import Prior
 
 __all__ = ["Forecast", "forecast", "speed_of", "total_seconds"]
 
@@ -42,10 +45,11 @@ def forecast(trial: Trial, data: Data, speed: float = 1.0) -> Forecast:
         data: its data set.
         speed: measured time over estimated time of earlier trials; see `speed_of`.
     """
-    cost = _cost(trial.spec.model, data.shape)
+    spec = trial.spec
+    cost = _cost(spec.model, spec.posterior, spec.prior, data.shape, len(data.class_names))
     train = trial.spec.train
     return Forecast(
-        cost, speed * _seconds(cost.flops_per_image, len(data.train.images), train.epochs, train.batch_size)
+        cost, speed * _seconds(cost.flops_per_image or 0, len(data.train.images), train.epochs, train.batch_size)
     )
 
 
@@ -67,8 +71,10 @@ def speed_of(records: Iterable[Record]) -> float | None:
 
 
 @lru_cache(maxsize=1024)
-def _cost(network: Network, shape: tuple[int, ...]) -> Cost:
-    return network.cost(shape)
+def _cost(
+    network: Network, posterior: Posterior | None, prior: Prior | None, shape: tuple[int, ...], classes: int
+) -> Cost:
+    return cost(network, shape, posterior, prior, classes if network.conditional else 0)
 
 
 def _seconds(flops: float, images: int, epochs: int, batch_size: int) -> float:

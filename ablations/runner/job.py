@@ -1,14 +1,16 @@
 """What is handed to an executor, and what it tells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.study.trial import Trial
+from vae.metrics import METRICS, usual_metrics
+from vae.plugins import Luggage
 
 __all__ = ["Event", "Job", "Resources", "Unread"]
 
@@ -25,6 +27,8 @@ class Job:
         shared: the workspace that it has in common with shorter and longer trials of the same configuration: the state
             of the finished training stays there for the next.
         token: of the lease under which its results are written.
+        metrics: name -> settings of what is measured.
+        evaluates: whether a finished trial is measured again from its saved model, and nothing is trained.
     """
 
     trial: Trial
@@ -33,6 +37,13 @@ class Job:
     until: int | None = None
     shared: str | None = None
     token: str | None = None
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=usual_metrics)
+    evaluates: bool = False
+
+    def __reduce__(self) -> Any:
+        """Travel with the code of the metrics that are not ours; the run's own parts travel with its spec."""
+        luggage = Luggage.of((METRICS, name) for name in self.metrics if name in METRICS)
+        return _arrived, (luggage, {one.name: getattr(self, one.name) for one in fields(self)})
 
     @property
     def store(self) -> Store:
@@ -54,9 +65,20 @@ class Job:
         """The epoch at which it ends."""
         return self.until or self.trial.spec.train.epochs
 
+    def leave(self, record: Record) -> None:
+        """Commit the record of a trial that came to nothing; what was only to be measured stays as it is."""
+        if not self.evaluates:
+            with self.store.commit(self.name) as draft:
+                draft.write_record(record)
+
     def leaves_state(self, status: str) -> bool:
         """Tell whether somebody is to go on from what is in the workspace, after an end with this status."""
         return status == Status.PAUSED or (status == Status.DONE and self.shared is not None)
+
+
+def _arrived(luggage: Luggage, members: Mapping[str, Any]) -> Job:
+    luggage.unpack()
+    return Job(**members)
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ablations.records import rows
 from ablations.records.index import by_digest, known
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.records.store import Store
+from ablations.study.closed import closed_trial
 from ablations.study.study import Study
 from ablations.study.trial import Trial
 from vae.code import is_current
 from vae.errors import DataError, SpecError
 from vae.spec import RunSpec
 
-__all__ = ["Plan", "make_plan", "no_grid", "placed", "recorded", "records_of"]
+__all__ = ["Plan", "closed_plan", "make_plan", "no_grid", "placed", "recorded", "records_of"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,24 @@ def make_plan(study: Study, store: Store, trials: Sequence[Trial] | None = None,
     missing = [trial for trial in trials if trial.name not in done or trial.name in again]
     skipped = tuple(_skipped(study, axes, reason) for axes, reason in study.skipped())
     return Plan(trials, missing, stale - again, skipped)
+
+
+def closed_plan(store: Store) -> Plan:
+    """Return what was asked for of a study whose plugins nobody runs, as it was written down."""
+    known = rows.read(store)
+    if known is None:
+        return Plan((), (), frozenset())
+    trials = [closed_trial(row.name, row.digest, row.axes, row.spec) for row in known.trials]
+    records = {trial.name: record for trial in trials if (record := store.read(trial.name)) is not None}
+    done = {name: record for name, record in records.items() if record.status == Status.DONE}
+    stale = frozenset(name for name, record in done.items() if not is_current(record.code, closed=True))
+    missing = [trial for trial in trials if trial.name not in done and not _is_over(records.get(trial.name))]
+    skipped = tuple(Record("", "", axes, Status.SKIPPED, reason) for axes, reason in known.skipped)
+    return Plan(trials, missing, stale, skipped)
+
+
+def _is_over(record: Record | None) -> bool:
+    return record is not None and record.status == Status.PRUNED
 
 
 def _skipped(study: Study, axes: Mapping[str, Any], reason: str) -> Record:

@@ -18,6 +18,7 @@ from ablations.runner.energy import metered
 from ablations.runner.executors import Executor
 from ablations.runner.job import Event, Job
 from ablations.runner.plan import Plan, make_plan, no_grid, records_of
+from ablations.runner.rows import keep_rows
 from ablations.runner.schedule import GridSchedule, Schedule
 from ablations.runner.watchers import Watcher
 from ablations.study.study import Study
@@ -67,6 +68,7 @@ def run(
         # Only now: another runner may have finished some of them since.
         plan = make_plan(study, store, schedule.trials(), refresh=refresh)
         store.write_study(study.text)
+        keep_rows(study, store, plan)
         _reconcile(store, plan)
         pool = crew.hire(records_of(store, plan))
         commit = git_commit()
@@ -75,7 +77,7 @@ def run(
         try:
             with metered() as meter, pool:
                 for wave in schedule.waves(plan, commit):
-                    jobs = [replace(job, token=lease.token) for job in wave]
+                    jobs = [replace(job, token=lease.token, metrics=study.metrics) for job in wave]
                     watch.on_jobs(jobs)
                     for event in _perform(partial(_under, lease, pool), jobs, store, crew.retries):
                         if event.record is not None and event.record.status == Status.DONE:
@@ -84,7 +86,9 @@ def run(
         finally:
             lease.check()  # tables, too, are the holder's business alone
             store.progress_file.unlink(missing_ok=True)
-            outcome = collect(store, make_plan(study, store, schedule.trials()), len(done))
+            plan = make_plan(study, store, schedule.trials())
+            keep_rows(study, store, plan)
+            outcome = collect(store, plan, len(done))
             if done:
                 size = pool.workers, pool.threads
                 store.ledger.run(Run(started, now(), platform.node(), *size, len(done), meter.joules))

@@ -12,17 +12,19 @@ from ablations.records.ledger import now
 from ablations.records.record import Record
 from ablations.records.status import Status
 from ablations.runner.job import Job
-from vae.code import code_of
+from vae.code import code_of, part_hash, summed
 from vae.datasets import Data, load
 from vae.environment import configure, describe, peak_rss_mb, reset_peak_rss
-from vae.errors import DataError, DivergedError, VaebenchError
+from vae.errors import DataError, DivergedError, PluginError, VaebenchError
+from vae.metrics import METRICS
+from vae.plugins import place_in
 from vae.spec import DataSpec, RunSpec
 
 if TYPE_CHECKING:
     from vae.reuse import Models
     from vae.training import Progress, Trained
 
-__all__ = ["failed", "forget_data", "perform", "repeat"]
+__all__ = ["facts_of", "failed", "forget_data", "perform", "repeat"]
 
 
 def perform(job: Job, threads: int, on_epoch: "Progress | None" = None, data: Data | None = None) -> Record:
@@ -44,26 +46,30 @@ def perform(job: Job, threads: int, on_epoch: "Progress | None" = None, data: Da
 
 def _performed(job: Job, base: Record, threads: int, on_epoch: "Progress | None", data: Data | None) -> Record:
     try:
+        if job.evaluates:
+            return _evaluate_again(job, data)
         record = _train_and_evaluate(job, base, threads, on_epoch, data)
     except LeaseLostError:
         raise
     except VaebenchError as error:
         status = {DivergedError: Status.DIVERGED, DataError: Status.DATA_ERROR}.get(type(error), Status.FAILED)
-        record = replace(base, status=status, reason=str(error), finished=now())
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
+        reason = str(error) if isinstance(error, PluginError) else f"{place_in(error)}{error}"
+        record = replace(base, status=status, reason=reason, finished=now())
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it must not stop the other trials
         status = Status.OUT_OF_MEMORY if _is_memory_error(error) else Status.FAILED
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{place_in(error)}{type(error).__name__}: {error}"
         notes = {"traceback": traceback.format_exc()}
         record = replace(base, status=status, reason=reason, notes=notes, finished=now())
+    if job.evaluates:
+        return record  # of a failure; what the trial has stays
     if record.status not in (Status.DONE, Status.PAUSED):
-        with job.store.commit(job.name) as draft:
-            draft.write_record(record)
+        job.leave(record)
     if not job.leaves_state(record.status):
         job.store.clear_workspace(job.workspace)
     return record
 
 
-def _is_memory_error(error: Exception) -> bool:
+def _is_memory_error(error: BaseException) -> bool:
     """Tell whether a backend says in its own way that memory ran out."""
     return isinstance(error, MemoryError) or "OOM" in str(error) or "ResourceExhausted" in type(error).__name__
 
@@ -78,7 +84,8 @@ def failed(job: Job, status: Status, reason: str, started: str = "") -> Record:
         reason=reason,
         spec=job.trial.spec.settings(),
         environment={"host": platform.node()},
-        code={**code_of(job.trial.spec), "git": job.commit},
+        code={**code_of(job.trial.spec, job.metrics), "git": job.commit},
+        evaluation={name: dict(settings) for name, settings in job.metrics.items() if settings},
         started=started,
         finished=now(),
     )
@@ -98,7 +105,7 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: "Progres
     trained = train(job.trial.spec, data, on_epoch, job.store.workspace(job.workspace), _models(), until)
     if job.last_epoch < job.trial.spec.train.epochs:
         return _pause(job, base, trained, data)
-    evaluation = evaluate(trained, data)
+    evaluation = evaluate(trained, data, job.metrics)
     spent = {"cpu_seconds": time.process_time() - began, "peak_rss_mb": peak_rss_mb()}
     record = replace(
         base,
@@ -107,8 +114,8 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: "Progres
         metrics=evaluation.metrics,
         timings=trained.timings | {"eval_seconds": evaluation.seconds} | spent,
         environment=describe(threads),
-        data=_facts(data),
-        notes=trained.notes,
+        data=facts_of(data),
+        notes=trained.notes | evaluation.notes,
         finished=now(),
     )
     with job.store.commit(job.name) as draft:
@@ -119,6 +126,42 @@ def _train_and_evaluate(job: Job, base: Record, threads: int, on_epoch: "Progres
     return record
 
 
+def _evaluate_again(job: Job, data: Data | None) -> Record:
+    """Measure a finished trial from its saved model, and add the numbers to its record.
+
+    Raises:
+        DataError: its data set is no longer the same, or the model can't be read.
+    """
+    from vae.evaluation import measure
+    from vae.outcome import Outcome
+    from vae.saved import load_model
+
+    record = job.store.read(job.name)
+    if record is None or record.status != Status.DONE:
+        raise DataError(f"{job.name} is not finished: there is no model to measure")
+    data = data or _load(job.trial.spec.data)
+    _check_data(data, record)
+    values = measure(Outcome(load_model(job.store.model(record)), data, job.trial.spec), job.metrics)
+    hashes = {f"metric {name}": part_hash("metric", name) or "" for name in values}
+    parts = {**record.code.get("parts", {}), **hashes}
+    settings = {name: dict(one) for name, one in job.metrics.items() if one}
+    kept = {name: one for name, one in record.evaluation.items() if name not in values}
+    code = {**record.code, "parts": parts}
+    if "core" in code:
+        code["vae"] = summed(str(code["core"]), parts)
+    amended = replace(record, metrics={**record.metrics, **values}, code=code, evaluation=kept | settings)
+    job.store.amend(amended)
+    return amended
+
+
+def _check_data(data: Data, record: Record) -> None:
+    if data.checksum != record.data["checksum"]:
+        raise DataError(
+            f"data set '{data.name}' is not the one that was recorded: checksum {data.checksum[:12]}, "
+            f"expected {record.data['checksum'][:12]}",
+        )
+
+
 def _pause(job: Job, base: Record, trained: "Trained", data: Data) -> Record:
     """Commit what is known of a trial that waits: its curves and what it took, and no metric."""
     record = replace(
@@ -126,7 +169,7 @@ def _pause(job: Job, base: Record, trained: "Trained", data: Data) -> Record:
         status=Status.PAUSED,
         reason=f"after epoch {job.last_epoch} of {job.trial.spec.train.epochs} it waits for its rivals",
         timings=trained.timings | {"peak_rss_mb": peak_rss_mb()},
-        data=_facts(data),
+        data=facts_of(data),
         notes=trained.notes,
         finished=now(),
     )
@@ -148,12 +191,9 @@ def repeat(record: Record, threads: int) -> dict[str, float | None]:
 
     spec = RunSpec.parse(record.spec, "record")
     data = load(spec.data)
-    if data.checksum != record.data["checksum"]:
-        raise DataError(
-            f"data set '{data.name}' is not the one that was recorded: checksum {data.checksum[:12]}, "
-            f"expected {record.data['checksum'][:12]}",
-        )
-    return evaluate(train(spec, data), data).metrics
+    _check_data(data, record)
+    measured = {name: record.evaluation.get(name, {}) for name in record.metrics if name in METRICS}
+    return evaluate(train(spec, data), data, measured).metrics
 
 
 @lru_cache(maxsize=2)
@@ -174,7 +214,8 @@ def forget_data() -> None:
     _load.cache_clear()
 
 
-def _facts(data: Data) -> dict[str, object]:
+def facts_of(data: Data) -> dict[str, object]:
+    """Return what a record says of a data set."""
     facts: dict[str, object] = {
         "name": data.name,
         "checksum": data.checksum,

@@ -14,6 +14,7 @@ from ablations.records.status import Status
 from ablations.records.store import Store
 from ablations.search.log import Proposal, Scored, SearchLog
 from ablations.statistics.intervals import pareto_front
+from ablations.study.closed import ClosedStudy
 from ablations.study.ranges import Range
 from ablations.study.study import Study
 from ablations.study.tune import TuneSpec
@@ -157,7 +158,7 @@ class Search:
         return clean(", ".join(setting(axis, value, short=short) for axis, value in values.items()))
 
 
-def read_search(study: Study, store: Store) -> Search | None:
+def read_search(study: Study | ClosedStudy, store: Store) -> Search | None:
     """Read the study's search from its folder of results; None where there was none."""
     log = SearchLog(store.search, study)
     if not log.proposals:
@@ -197,7 +198,7 @@ def _seconds(record: Record) -> float:
     return record.timings.get("first_step_seconds", 0.0) + record.timings.get("train_seconds", 0.0)
 
 
-def _grid(study: Study, records: Any) -> GridCost:
+def _grid(study: Study | ClosedStudy, records: Any) -> GridCost:
     sizes = {
         axis: len(study.ranges[axis].choices(0)) or RANGE_CHOICES if axis in study.ranges else len(values)
         for axis, values in study.axes.items()

@@ -18,7 +18,8 @@ from ablations.records.files import append, lines
 from ablations.records.shapes import Count, DamagedError, Number, Text, Value, shaped
 from ablations.records.status import Status
 from ablations.records.store import Store
-from ablations.runner.plan import Plan, make_plan, recorded
+from ablations.runner.plan import Plan, closed_plan, make_plan, recorded
+from ablations.study.closed import ClosedStudy
 from ablations.study.study import Study
 from ablations.study.trial import Trial
 from ablations.study.tune import TuneSpec
@@ -75,7 +76,7 @@ class Scored:
     repeats: bool = False
 
 
-def identity(study: Study) -> str:
+def identity(study: Study | ClosedStudy) -> str:
     """Return what makes two searches one: the space, the tuner, the objective; how many trials it takes is not part."""
     tune = (study.tune or TuneSpec()).settings()
     del tune["trials"]
@@ -100,7 +101,7 @@ class SearchLog:
         study: what is searched.
     """
 
-    def __init__(self, path: Path, study: Study) -> None:
+    def __init__(self, path: Path, study: Study | ClosedStudy) -> None:
         """Read what there is."""
         self._path, self._study, self._search = path, study, identity(study)
         self.proposals: list[Proposal] = []
@@ -174,11 +175,13 @@ def trials_of(study: Study, proposal: Proposal) -> list[Trial]:
     return found
 
 
-def recorded_plan(study: Study, store: Store) -> Plan:
+def recorded_plan(study: Study | ClosedStudy, store: Store) -> Plan:
     """Return what a folder holds of a study, for who reads its results: of its grid, and of what its search proposed.
 
     Data sets that are no longer there are done without.
     """
+    if isinstance(study, ClosedStudy):
+        return closed_plan(store)
     proposed = recorded(proposed_trials(study, store), store)
     if study.ranges:
         return make_plan(study, store, proposed)

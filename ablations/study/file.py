@@ -4,14 +4,14 @@ import codecs
 import json
 import os.path
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
 import tomli_w
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from ablations.study.designs import DESIGNS, Design
 from ablations.study.settings import Settings, flatten
@@ -21,16 +21,20 @@ from ablations.study.tune import TuneSpec
 from ablations.text.columns import MAIN, known_quantities, quantity
 from vae.errors import SpecError, unknown_name
 from vae.latent import Embedding, Walk
-from vae.metrics import METRICS
+from vae.metrics import METRICS, usual_metrics
 from vae.parts import Frozen
+from vae.sources import Source
 
 __all__ = [
     "MOST_ROWS",
     "SMOKE",
+    "EvaluateSpec",
     "Override",
     "ReportSpec",
     "StudyFile",
+    "asked",
     "builtin_studies",
+    "check_evaluation",
     "check_metrics",
     "check_values",
     "find",
@@ -68,6 +72,28 @@ class ReportSpec(Frozen):
     interpolation: Walk = "linear"
 
 
+class EvaluateSpec(Frozen):
+    """What is measured of a trained model.
+
+    Attributes:
+        metrics: their names; `default` stands for every one of low expense.
+        options: metric -> its settings, in a study file `[evaluate.NAME]`.
+    """
+
+    metrics: tuple[str, ...] = ("default",)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, table: Any) -> Any:
+        """Take each table beside `metrics` as the settings of the metric that it is named after."""
+        if not isinstance(table, Mapping):
+            return table
+        named = {key: value for key, value in table.items() if isinstance(value, Mapping) and key != "options"}
+        rest = {key: value for key, value in table.items() if key not in named}
+        return {**rest, "options": {**table.get("options", {}), **named}}
+
+
 class Override(Frozen):
     """Settings for some of the trials alone, such as more epochs on one data set.
 
@@ -96,6 +122,8 @@ class StudyFile(Frozen):
         exclude: rules; a trial that matches every entry of one is skipped.
         include: rows added to the design's, over all seeds.
         override: settings for some of the trials alone.
+        plugins: files of code that bring parts, relative to the study.
+        evaluate: what is measured.
         report: what the report shows.
         tune: how it is searched, if it says so.
         stop: when trials are stopped early; None trains all to their end.
@@ -112,6 +140,8 @@ class StudyFile(Frozen):
     exclude: tuple[dict[str, Any], ...] = ()
     include: tuple[dict[str, Any], ...] = ()
     override: tuple[Override, ...] = ()
+    plugins: tuple[str, ...] = ()
+    evaluate: EvaluateSpec = EvaluateSpec()
     report: ReportSpec = ReportSpec()
     tune: TuneSpec | None = None
     stop: StopSpec | None = None
@@ -303,6 +333,31 @@ def check_metrics(metrics: Sequence[str], where: str) -> None:
                 f"{place}: {name} is neither better low nor high, so that nothing can be best by it. Take it out: it "
                 f"stands in the tables all the same. Expected some of {', '.join(sorted(known))}"
             )
+
+
+def asked(evaluate: EvaluateSpec, sources: Iterable[Source]) -> dict[str, dict[str, Any]]:
+    """Return metric -> settings of what is to be measured; plugins' metrics are among the usual ones."""
+    usual = usual_metrics(sources)
+    names = [one for name in evaluate.metrics for one in (usual if name == "default" else [name])]
+    return {name: evaluate.options.get(name, {}) for name in dict.fromkeys(names)}
+
+
+def check_evaluation(evaluate: EvaluateSpec, where: str) -> None:
+    """Refuse metrics and settings of theirs that can't be measured.
+
+    Raises:
+        SpecError: a metric is unknown or stands there twice, or a setting is unknown or out of range.
+    """
+    known = ["default", *METRICS]
+    for at, name in enumerate(evaluate.metrics):
+        if name not in known:
+            raise SpecError(f"{where}: evaluate.metrics: {unknown_name('metric', name, known)}{METRICS.failures()}")
+        if name in evaluate.metrics[:at]:
+            raise SpecError(f"{where}: evaluate.metrics: '{name}' stands there twice: each metric once")
+    for name, settings in evaluate.options.items():
+        if name not in METRICS:
+            raise SpecError(f"{where}: evaluate.{name}: {unknown_name('metric', name, METRICS)}{METRICS.failures()}")
+        METRICS[name].options.parse(settings, f"{where}: evaluate.{name}")
 
 
 def smoke_values(axis: str, values: Sequence[Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from ablations.study.file import StudyFile, listed
 from ablations.study.settings import Settings, flatten
 
-__all__ = ["PATH", "located", "names_relative"]
+__all__ = ["PATH", "is_relative", "located", "names_relative"]
 
 PATH = "data.path"
 """The setting that names a place."""
@@ -19,7 +19,7 @@ def located(path: Any, folder: str) -> Any:
     >>> located("photos", "/data"), located("/photos", "/data"), located("~/photos", "/data")
     ('/data/photos', '/photos', '~/photos')
     """
-    return os.path.join(folder, path) if _is_relative(path) else path  # noqa: PTH118 - a text is kept as it is written
+    return os.path.join(folder, path) if is_relative(path) else path  # noqa: PTH118 - a text is kept as it is written
 
 
 def names_relative(file: StudyFile, axes: Mapping[str, Sequence[Any]], settings: Settings) -> bool:
@@ -28,7 +28,7 @@ def names_relative(file: StudyFile, axes: Mapping[str, Sequence[Any]], settings:
         [flatten(file.fixed), axes, *file.include, *(flatten(rule.set) for rule in file.override)]
     )
     return any(
-        _is_relative(one)
+        is_relative(one)
         for table in tables
         for key, value in table.items()
         if settings.places.get(key) == PATH
@@ -36,5 +36,6 @@ def names_relative(file: StudyFile, axes: Mapping[str, Sequence[Any]], settings:
     )
 
 
-def _is_relative(path: Any) -> bool:
+def is_relative(path: Any) -> bool:
+    """Tell whether a value is a path that hangs on a folder."""
     return isinstance(path, str) and not path.startswith("~") and not os.path.isabs(path)  # noqa: PTH117

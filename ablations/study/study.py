@@ -16,6 +16,8 @@ from ablations.study.file import (
     SMOKE,
     ReportSpec,
     StudyFile,
+    asked,
+    check_evaluation,
     check_metrics,
     check_values,
     find,
@@ -24,7 +26,8 @@ from ablations.study.file import (
     read,
     smoke_values,
 )
-from ablations.study.places import PATH, located, names_relative
+from ablations.study.places import PATH, is_relative, located, names_relative
+from ablations.study.plugins import brought
 from ablations.study.ranges import Range, split_ranges
 from ablations.study.settings import Settings, flatten, value_at
 from ablations.study.stop import StopSpec, check_stop
@@ -32,6 +35,7 @@ from ablations.study.text import text_of
 from ablations.study.trial import HASHED, SLUG_LENGTH, Trial, fingerprint_once, slug
 from ablations.study.tune import TuneSpec, check_tune
 from vae.errors import SpecError
+from vae.sources import Source
 from vae.spec import RunSpec
 from vae.terms import TERMS
 
@@ -55,6 +59,7 @@ class Study:
         text: the study file as written; loaded again, it is this study.
         where: the file, for error messages.
         source: what was asked for, a built-in's name or a path.
+        sources: the texts of its plugins.
     """
 
     file: StudyFile
@@ -66,6 +71,7 @@ class Study:
     text: str = field(repr=False)
     where: str
     source: str
+    sources: tuple[Source, ...] = ()
 
     @classmethod
     def load(cls, study: str | Path, *, smoke: bool = False) -> Self:
@@ -105,6 +111,7 @@ class Study:
             SpecError: with the key, what was got, what is expected and the nearest known name.
         """
         check_values(table, where)
+        sources = brought(table, where)
         file = StudyFile.parse(table, where)
         settings = Settings(RunSpec)
         folder = os.path.join(os.path.dirname(os.path.abspath(where)), file.folder)  # noqa: PTH100, PTH118, PTH120
@@ -113,7 +120,7 @@ class Study:
             fixed = {place: flat[key] for place, key in settings.once(flat, f"{where}: fixed")}
             listed_axes, ranges = split_ranges(file.axes, where)
             axes = parse_axes(listed_axes, settings, where)
-            relative = names_relative(file, axes, settings)
+            relative = names_relative(file, axes, settings) or any(map(is_relative, file.plugins))
         added: dict[str, Any] = {"smoke": True} if smoke and not file.smoke else {}
         if relative and folder != file.folder:
             added["folder"] = folder  # the copy among the results is read from another place
@@ -131,6 +138,7 @@ class Study:
             text=text,
             where=where,
             source=source,
+            sources=sources,
         )
         with _said_of(where):
             study._check()
@@ -156,6 +164,11 @@ class Study:
     def report(self) -> ReportSpec:
         """What the report shows."""
         return self.file.report
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is measured: metric -> its settings."""
+        return asked(self.file.evaluate, self.sources)
 
     @property
     def tune(self) -> TuneSpec | None:
@@ -292,6 +305,7 @@ class Study:
         check_rules(file, self.axes, self.settings, self.where)
         check_options(file, self.axes, self.fixed, self.settings, self.where)
         check_metrics(file.report.metrics, self.where)
+        check_evaluation(file.evaluate, self.where)
         if file.tune or self.ranges:
             check_tune(file.tune or TuneSpec(), self.axes, self.ranges, self.where)
         if file.stop:

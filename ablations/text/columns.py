@@ -1,11 +1,23 @@
 """What each column of a table is: its label, unit and direction. A metric says so itself; the others say it here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from vae.metrics import METRICS, Metric
 
-__all__ = ["ERROR", "FLOOR", "MAIN", "Quantity", "axis_label", "directed", "known_quantities", "order", "quantity"]
+__all__ = [
+    "ERROR",
+    "FLOOR",
+    "MAIN",
+    "Quantity",
+    "axis_label",
+    "directed",
+    "known_quantities",
+    "order",
+    "quantity",
+    "tell",
+]
 
 FLOOR = "pca_mse"
 ERROR = "mse"
@@ -77,13 +89,21 @@ _AXES = {
 }
 
 
+_TOLD: dict[str, Quantity] = {}
+
+
+def tell(columns: Iterable[Quantity]) -> None:
+    """Take what results say of their own columns, whose metrics are not loaded here."""
+    _TOLD.update({one.name: one for one in columns})
+
+
 def quantity(name: str) -> Quantity:
     """Describe the column `name`; an unknown one keeps its name, without a unit or a direction.
 
     >>> quantity("my_new_score").label
     'my new score'
     """
-    return _of(METRICS[name]) if name in METRICS else _OTHERS.get(name) or _unknown(name)
+    return _of(METRICS[name]) if name in METRICS else _OTHERS.get(name) or _TOLD.get(name) or _unknown(name)
 
 
 @lru_cache(maxsize=512)

@@ -69,7 +69,7 @@ for _name in METRICS:
 
 @case("metric-pca_floor", "metric")
 def _floor(small: bool) -> Work:
-    from vae.metrics.floor import pca_curve
+    from vae.floor import pca_curve
 
     n, side = (SMALL_IMAGES, 12) if small else (IMAGES, 28)
     images = np.random.default_rng(0).integers(0, 256, (n, side, side, 1), dtype=np.uint8)

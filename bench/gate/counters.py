@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from bench.cases.training import LATENT_DIM, NETWORKS_TIMED, SHAPES, build_model, network
+from bench.cases.training import LATENT_DIM, NETWORKS_TIMED, SHAPES, build_model, operations
 
 __all__ = ["PLANTS", "count", "planted"]
 
@@ -27,7 +27,7 @@ def count() -> dict[str, int]:
             model = build_model(kind, shape)
             weights = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
             found[f"parameters {kind} {dataset}"] = weights
-            found[f"flops per image {kind} {dataset}"] = network(kind).cost(shape).flops_per_image
+            found[f"flops per image {kind} {dataset}"] = operations(kind, shape)
     for kind, dataset in TRAINED:
         found |= {f"{name} {kind} {dataset}": number for name, number in _of_training(kind, dataset).items()}
     return found

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from bench.cases.training import BATCH, SHAPES, batch, build_model, network
+from bench.cases.training import BATCH, SHAPES, batch, build_model, operations
 from vae.environment import configure
 
 __all__ = ["main", "measure"]
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     shape = SHAPES[options.shape]
     sys.stdout.write("| network | kernels | images/s | ratio | GFLOP/s |\n|---|---|---|---|---|\n")
     for kind in ("conv", "conv-paper"):
-        flops = 3 * network(kind).cost(shape).flops_per_image
+        flops = 3 * operations(kind, shape)
         rates = measure(kind, shape, options.rounds)
         for name, rate in rates.items():
             row = f"| {kind} | {name} | {rate:,.0f} | {rate / rates[PLAIN]:.2f} | {rate * flops / 1e9:.0f} |\n"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.cases.training import BATCH, SHAPES, batch, build_model, network
+from bench.cases.training import BATCH, SHAPES, batch, build_model, operations
 from vae.environment import configure
 
 __all__ = ["as_markdown", "main", "measure"]
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     configure(1)
     shape = SHAPES[options.shape]
     for kind in ("conv", "conv-paper"):
-        flops = 3 * BATCH * network(kind).cost(shape).flops_per_image
+        flops = 3 * BATCH * operations(kind, shape)
         sys.stdout.write(f"## {kind}\n\n{as_markdown(measure(kind, shape, options.steps), flops)}\n")
     return 0
 

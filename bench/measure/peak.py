@@ -1,6 +1,6 @@
 """How near training comes to the machine's peak: `python -m bench.measure.peak`.
 
-A forward pass takes `network.cost(shape).flops_per_image` operations, a training step three times as many. The peak is
+A forward pass takes `vae.cost.cost(network, shape).flops_per_image` operations, a step three times as many. The peak is
 the fastest of several float32 matrix products by TensorFlow with all cores, in the same run.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from vae.cost import cost
 from vae.errors import VaebenchError
 from vae.networks import NETWORKS, Network
 
@@ -53,7 +54,7 @@ class Case:
     @property
     def flops(self) -> int:
         """Operations of one image in a training step."""
-        return STEP * self.network.cost(self.shape).flops_per_image
+        return STEP * (cost(self.network, self.shape).flops_per_image or 0)
 
 
 CASES = (

@@ -14,6 +14,7 @@ from bench.peers import vaebench_study
 from bench.peers._contract import Result, Task, Trial
 from bench.peers._environments import Environment
 from bench.peers._measure import Measured, measure
+from vae.cost import cost
 from vae.datasets import DataSpec, as_float
 from vae.errors import VaebenchError
 from vae.metrics import METRICS, Outcome
@@ -149,7 +150,7 @@ def _check(contestant: Contestant, task: Task, result: Result) -> None:
     shape = task.images()[0].shape[1:]
     for trial in result.trials:
         settings = {"name": "conv", "decoder": contestant.decoder, "latent_dim": trial.latent_dim}
-        expected = NETWORKS["conv"].parse(settings, "model").cost(shape).parameters
+        expected = cost(NETWORKS["conv"].parse(settings, "model"), shape).parameters
         if trial.parameters != expected:
             raise VaebenchError(
                 f"got {trial.parameters} parameters with {trial.latent_dim} latent dimensions, expected {expected}: "

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bench.peers._contract import Notebook, Task
 from bench.peers._keras_clock import Clock
+from vae.cost import cost
 from vae.model import VAE
 from vae.networks import NETWORKS
 from vae.terms import TERMS
@@ -34,7 +35,7 @@ def main() -> None:
 
         clock = Clock(notes, reconstruct)
         model.fit(train, batch_size=task.batch_size, epochs=task.epochs, callbacks=[clock], verbose=0)
-        notes.finish(network.cost(model.shape).parameters, reconstruct())
+        notes.finish(cost(network, model.shape).parameters, reconstruct())
     notebook.close("keras", "tensorflow", "numpy")
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.peers._contract import Notebook, Task, TrialNotes
 from vae.layers import Conv, ConvTranspose, Crop, Dense, Flatten, Layer, LeakyReLU, Reshape, Shape
-from vae.networks import NETWORKS
+from vae.networks.conv import ConvVAE
 
 __all__ = ["build_model", "main"]
 
@@ -71,7 +71,7 @@ def build_model(shape: Shape, latent_dim: int, kl_weight: float) -> Any:
     from pythae.models.nn import BaseDecoder, BaseEncoder
     from torch import nn
 
-    network = NETWORKS["conv"].parse({"name": "conv", "latent_dim": latent_dim}, "model")
+    network = ConvVAE(latent_dim=latent_dim)
 
     class Encoder(BaseEncoder):
         def __init__(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ["vae/registry.py", "vae/errors.py", "bench/__init__.py", "bench/_case.py"]
+NEEDED = ["vae/registry.py", "vae/sources.py", "vae/errors.py", "bench/__init__.py", "bench/_case.py"]
 NEEDED += ["bench/cases/__init__.py", "bench/gate/__init__.py", "bench/gate/_worker.py"]
 
 ENVIRONMENT = """

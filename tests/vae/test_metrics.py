@@ -1,17 +1,17 @@
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from sklearn.decomposition import PCA
 
+from vae.floor import pca_curve
 from vae.metrics import METRICS, Outcome
-from vae.metrics.floor import pca_curve
 from vae.ssim import ssim as similarity
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((30, 12, 12, 1), dtype=np.float32)
-OUTCOME = Outcome(
+KNOWN: dict[str, Any] = dict(  # noqa: C408 - as it is called
     images=IMAGES,
     reconstructions=np.clip(IMAGES + 0.1 * RNG.standard_normal(IMAGES.shape, dtype=np.float32), 0, 1),
     z_mean=np.concatenate([RNG.standard_normal((30, 3)), 0.01 * RNG.standard_normal((30, 2))], axis=1).astype(
@@ -24,6 +24,11 @@ OUTCOME = Outcome(
     pca_mse=0.5,
     kl_weight=5e-4,
 )
+OUTCOME = Outcome(**KNOWN)
+
+
+def replace(**members: Any) -> Outcome:
+    return Outcome(**KNOWN | members)
 
 
 def value(name: str, outcome: Outcome = OUTCOME) -> float:
@@ -56,8 +61,13 @@ def test_ssim_of_the_last_images_is_not_lost_between_batches(monkeypatch: pytest
 
 def test_active_units_and_scale() -> None:
     assert value("active_units") == 3
-    assert value("posterior_scale") == pytest.approx(np.sqrt(np.mean(OUTCOME.z_mean[:, :3] ** 2)), rel=1e-5)
-    collapsed = replace(OUTCOME, z_mean=np.zeros((30, 5), np.float32))
+    # Each posterior's own variance, here e^-1, is part of where codes lie.
+    assert value("posterior_scale") == pytest.approx(
+        np.sqrt(np.mean(OUTCOME.z_mean[:, :3] ** 2) + np.exp(-1)), rel=1e-5
+    )
+    exact = replace(z_mean=RNG.standard_normal((4000, 2)) * 0.6, z_log_var=np.full((4000, 2), np.log(0.64)))
+    assert value("posterior_scale", exact) == pytest.approx(1, abs=0.02), "0.6^2 + 0.8^2 = 1, the prior's"
+    collapsed = replace(z_mean=np.zeros((30, 5), np.float32))
     assert value("active_units", collapsed) == 0
     assert METRICS["posterior_scale"].compute(collapsed) is None
 
@@ -65,13 +75,13 @@ def test_active_units_and_scale() -> None:
 def test_neighbours_vote_by_class() -> None:
     means = np.eye(3)[OUTCOME.labels] * 10  # type: ignore[index]
     z = (means + 0.1 * RNG.standard_normal((30, 3))).astype(np.float32)
-    apart = replace(OUTCOME, z_mean=z, reference_z_mean=z, reference_labels=OUTCOME.labels)
+    apart = replace(z_mean=z, reference_z_mean=z, reference_labels=OUTCOME.labels)
     assert value("knn_accuracy", apart) == 1
     assert value("knn_accuracy") < 0.7
 
 
 def test_what_does_not_apply_is_none() -> None:
-    bare = replace(OUTCOME, z_log_var=None, labels=None, reference_labels=None, kl_weight=None)
+    bare = replace(z_log_var=None, labels=None, reference_labels=None, kl_weight=None)
     assert [name for name in METRICS if METRICS[name].compute(bare) is None] == [
         "kl",
         "knn_accuracy",
@@ -86,7 +96,7 @@ def test_sigma_is_implied_by_the_weight() -> None:
 
 @pytest.mark.parametrize("limit", [4096, 10])
 def test_the_floor_is_scikit_learns_pca(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vae.metrics.floor.EXACT_DIMENSIONS", limit)
+    monkeypatch.setattr("vae.floor.EXACT_DIMENSIONS", limit)
     mix = RNG.random((6, 48))
     train, test = (
         (255 * np.clip(RNG.random((n, 6)) @ mix / 4, 0, 1)).astype(np.uint8).reshape(n, 4, 4, 3) for n in (60, 20)
@@ -120,6 +130,6 @@ def test_the_floor_of_identical_images_is_exactly_0() -> None:
 def test_no_similarity_is_above_1() -> None:
     rng = np.random.default_rng(0)
     images = (1 - 1e-3 * rng.random((500, 16, 16, 1))).astype(np.float32)
-    made = replace(OUTCOME, images=images, reconstructions=(images + np.float32(1e-7)))
+    made = replace(images=images, reconstructions=(images + np.float32(1e-7)))
     assert similarity(made.images, made.reconstructions, 1.0, np).max() > 1, "rounding goes that far"
     assert METRICS["ssim"].compute(made).max() == 1.0

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vae import evaluation, pictures
+from vae import pictures
 from vae.cache import read_arrays, write_arrays
 from vae.datasets import Data, Split, as_float, load
 from vae.evaluation import evaluate
+from vae.floor import floor
 from vae.nearest import nearest_images
 from vae.reuse import build
 from vae.spec import RunSpec
@@ -181,12 +182,12 @@ def test_the_distances_of_test_images_are_found_once_for_a_data_set(
 
 def test_cached_numbers_of_another_shape_are_found_anew() -> None:
     _, data = made("plane")
-    right = pictures._test_distances(data), evaluation._floor(data, 2)
+    right = pictures._test_distances(data), floor(data, 2)
     for key, name in ((f"nearest-{data.checksum[:32]}-200", "squared"), (f"floor-{data.checksum[:32]}-64", "curve")):
         assert read_arrays(key) is not None
         write_arrays(key, {name: np.zeros(1)}, {})
     np.testing.assert_array_equal(pictures._test_distances(data), right[0])
-    assert evaluation._floor(data, 2) == right[1]
+    assert floor(data, 2) == right[1]
 
 
 def test_pictures_of_a_model_of_another_range_are_bytes_of_the_same() -> None:

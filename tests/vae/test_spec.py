@@ -91,6 +91,8 @@ def plain(spec: RunSpec, checksum: str) -> str:
     """The digest as it is defined: of the whole canonical JSON, written at once."""
     settings = spec.model_dump(mode="json", serialize_as_any=True)
     del settings["data"]["path"]
+    # What came later, left at what was done before, is no part of it.
+    del settings["model"]["conditional"], settings["train"]["samples"], settings["posterior"], settings["prior"]
     settings["loss"] = {name: term for name, term in settings["loss"].items() if term["weight"] > 0}
     whole = {"spec": settings, "data": checksum}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vae.posteriors import POSTERIORS, Given
+from vae.priors import PRIORS, Bound
 from vae.terms import TERMS, Outputs
 from vae.terms.kl import KL
 from vae.terms.reconstruction import NOISE, Reconstruction
@@ -24,7 +26,14 @@ def outputs(**changes: Any) -> Outputs:
         "z": RNG.standard_normal((4, 3), dtype=np.float32),
     } | changes
     tensors = {name: keras.ops.convert_to_tensor(value) for name, value in base.items() if name != "scalars"}
-    return Outputs(**tensors, bounds=(0.0, 1.0), scalars=changes.get("scalars", {NOISE: 0.0}))
+    values = {name: tensors[name] for name in ("z_mean", "z_log_var")}
+    return Outputs(
+        **tensors,
+        bounds=(0.0, 1.0),
+        scalars=changes.get("scalars", {NOISE: 0.0}),
+        posterior=Given(POSTERIORS["gaussian"](), values),
+        prior=Bound(PRIORS["standard"](), 3),
+    )
 
 
 def numbers(values: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from vae.datasets._arrays import RANGES, SMALLEST_SIDE, Data, Decoded, Opened, Split, as_float
 from vae.datasets._base import DATASETS, NOTICE, Dataset, DataSpec
 from vae.datasets._load import fingerprint, load
+from vae.datasets._select import split_indices, subset_indices
 from vae.datasets._survey import Facts, check, survey
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "check",
     "fingerprint",
     "load",
+    "split_indices",
+    "subset_indices",
     "survey",
 ]

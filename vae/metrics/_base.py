@@ -1,46 +1,27 @@
-"""What a metric is and what it may look at: NumPy arrays alone, so that a table needs no deep-learning library."""
+"""What a metric is: a column's name, label and direction, and how it is computed of an outcome."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal, TypedDict, Unpack
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import create_model
 
+from vae.errors import AbsentError, MetricError
+from vae.outcome import Outcome
+from vae.parts import Frozen
 from vae.registry import Registry
+from vae.signature import fields_of
+from vae.sources import Source
 
-__all__ = ["METRICS", "Array", "Column", "Metric", "Outcome", "metric"]
+__all__ = ["METRICS", "Array", "Column", "Expense", "Metric", "metric", "usual_metrics"]
 
 Array = NDArray[np.floating]
 Direction = Literal["lower", "higher", "neither"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a trained model made of the test split.
-
-    Attributes:
-        images: (n, height, width, channels) float32 in [0, 1], whatever range the model was trained in.
-        reconstructions: the same shape, decoded from `z_mean`, in [0, 1]'s scale.
-        z_mean: (n, latent_dim), the posterior's mean.
-        z_log_var: (n, latent_dim), the logarithm of its variance; None for a deterministic autoencoder.
-        labels: (n,) or None.
-        reference_z_mean: (m, latent_dim), of training images, for neighbours.
-        reference_labels: (m,) or None.
-        pca_mse: test MSE of a PCA with latent_dim components fitted on the training split.
-        kl_weight: the weight that the KL term ended with; None without such a term.
-    """
-
-    images: Array
-    reconstructions: Array
-    z_mean: Array
-    z_log_var: Array | None
-    labels: NDArray[np.int64] | None
-    reference_z_mean: Array
-    reference_labels: NDArray[np.int64] | None
-    pca_mse: float
-    kl_weight: float | None
-    cache: dict[str, Array] = field(default_factory=dict, compare=False)
+Expense = Literal["low", "high"]
 
 
 @dataclass(frozen=True)
@@ -57,17 +38,52 @@ class Metric:
         digits: significant digits in print; 0 prints whole numbers.
         fixed: computed from settings or data alone, so that seeds do not move it.
         order: the column's place in a table, the lowest first; None puts it after all others, by alphabet.
+        expense: `low` where it is measured of every trial unless a study says otherwise; `high` where a study has to
+            ask for it.
     """
 
     name: str
     label: str
-    compute: Callable[[Outcome], Array | float | None]
+    compute: Callable[..., Array | float | None]
     short: str = ""
     unit: str = ""
     better: Direction = "neither"
     digits: int = 4
     fixed: bool = False
     order: int | None = None
+    expense: Expense = "low"
+
+    @cached_property
+    def options(self) -> type[Frozen]:
+        """The settings that a study may give: the function's arguments beside the outcome, each with its default.
+
+        Raises:
+            SpecError: an argument has no default.
+        """
+        fields: dict[str, Any] = fields_of(self.compute, (next(iter(inspect.signature(self.compute).parameters), ""),))
+        return create_model(f"{self.name}_settings", __base__=Frozen, **fields)
+
+    def measure(self, outcome: Outcome, settings: Mapping[str, Any] | None = None) -> float | None:
+        """Return the mean over images, summed in float64, or the one number; None where it does not apply.
+
+        Raises:
+            SpecError: a setting is unknown or out of range.
+            MetricError: it gave something that is neither numbers nor None.
+        """
+        options = self.options.parse(settings or {}, f"evaluate.{self.name}")
+        try:
+            values = self.compute(outcome, **dict(options))
+        except AbsentError:
+            return None
+        if values is None:
+            return None
+        numbers = np.asarray(values)
+        if numbers.dtype.kind not in "biuf" or not numbers.size:
+            raise MetricError(
+                f"the metric '{self.name}' gave {numbers.dtype} of shape {numbers.shape}, expected a number, one for "
+                "each image, or None"
+            )
+        return float(np.mean(numbers, dtype=np.float64))
 
 
 class Column(TypedDict, total=False):
@@ -79,17 +95,34 @@ class Column(TypedDict, total=False):
     digits: int
     fixed: bool
     order: int
+    expense: Expense
 
 
 METRICS: Registry[Metric] = Registry("metric", "vae.metrics")
 
 
-def metric(
-    name: str, label: str, **column: Unpack[Column]
-) -> Callable[[Callable[[Outcome], Array | float | None]], Metric]:
-    """Register the decorated function as the metric `name`, with what `Metric` says of its column."""
+def metric(name: str, label: str, **column: Unpack[Column]) -> Callable[[Callable[..., Array | float | None]], Metric]:
+    """Register the decorated function `(outcome, **settings)` as the metric `name`, with what `Metric` says of it.
 
-    def wrap(compute: Callable[[Outcome], Array | float | None]) -> Metric:
+    Per-image values (n,) are averaged; one number is taken as it is; None says that the metric does not apply. Its
+    arguments beside the outcome, each with a default, are settings: `[evaluate.NAME]` in a study.
+    """
+
+    def wrap(compute: Callable[..., Array | float | None]) -> Metric:
         return METRICS.register(name)(Metric(name, label, compute, **column))
 
     return wrap
+
+
+def usual_metrics(sources: Iterable[Source] = ()) -> dict[str, dict[str, Any]]:
+    """Return the metrics that are measured where nobody says which: those of low expense, without settings.
+
+    Args:
+        sources: the plugins whose metrics are among them, beside those of the package and of installed distributions.
+    """
+    modules = {source.module for source in sources}
+    return {
+        name: {}
+        for name, metric in METRICS.items()
+        if metric.expense == "low" and (METRICS.place(name).door != "plugin" or METRICS.place(name).module in modules)
+    }

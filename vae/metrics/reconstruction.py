@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.metrics._base import Array, Outcome, metric
+from vae.metrics._base import Array, metric
+from vae.outcome import Outcome
 from vae.ssim import ssim as structural_similarity
 
 __all__ = ["mse", "psnr", "sse", "ssim"]

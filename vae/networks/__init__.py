@@ -1,5 +1,6 @@
-"""Networks: one file an entry; each describes its encoder and decoder as layers, so that its cost is known unbuilt."""
+"""Networks: one file an entry; each gives an encoder to features and a decoder from the latent space."""
 
-from vae.networks._base import NETWORKS, Cost, Network
+from vae.networks._base import NETWORKS, Network, network
+from vae.networks._layered import LayeredNetwork
 
-__all__ = ["NETWORKS", "Cost", "Network"]
+__all__ = ["NETWORKS", "LayeredNetwork", "Network", "network"]

@@ -1,35 +1,28 @@
-"""The contract of a network, and what follows from it: the Keras models and their cost."""
+"""The contract of a network: an encoder and a decoder in plain Keras."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
-from vae.layers import Dense, Layer, Shape
-from vae.parts import Part
+from vae.layers import Shape
+from vae.parts import Added, Part
 from vae.registry import Registry
+from vae.signature import fields_of, takes
 
-__all__ = ["NETWORKS", "Cost", "Network"]
+__all__ = ["NETWORKS", "Activation", "Network", "network"]
 
 NETWORKS: Registry[type["Network"]] = Registry("model", "vae.networks")
 
-
-@dataclass(frozen=True)
-class Cost:
-    """Trainable parameters, and the floating-point operations of one image through encoder and decoder.
-
-    A multiplication and an addition count as two operations; a training step costs about three times as much.
-    """
-
-    parameters: int
-    flops_per_image: int
+Activation = Literal["sigmoid", "tanh", "linear"]
 
 
 class Network(Part):
-    """An encoder to the mean (and log-variance) of a Gaussian posterior, and a decoder from the latent space.
+    """An encoder from an image to features, and a decoder from the latent space to an image.
 
-    A network is described by layers (`vae.layers`), from which both its Keras models and its cost follow.
+    The parameters of the posterior are made of the features by the posterior (`vae.posteriors`), with one dense layer
+    each; labels are brought in from outside where `conditional` is set, whatever the network.
 
     Attributes:
         name: its entry in `NETWORKS`.
@@ -37,6 +30,7 @@ class Network(Part):
         output: activation of the last layer, which must reach the data's range.
         precision: of the arithmetic inside: `float32`, or `bfloat16` with weights, latent heads, loss and optimizer
             still in float32 (Micikevicius et al., 2018, for the mixture; Kalamkar et al., 2019, for the format).
+        conditional: whether encoder and decoder know the image's class (Sohn, Lee and Yan, 2015).
     """
 
     registry: ClassVar[Registry[Any] | None] = NETWORKS
@@ -45,73 +39,76 @@ class Network(Part):
 
     name: str
     latent_dim: int = Field(16, ge=1)
-    output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
+    output: Activation = "sigmoid"
     precision: Literal["float32", "bfloat16"] = "float32"
+    conditional: Annotated[bool, Added(before=False)] = False
 
     @abstractmethod
-    def encoder_layers(self, shape: Shape) -> tuple[Layer, ...]:
-        """Return the layers from an image of `shape` (height, width, channels) to a vector of features."""
+    def build(self, shape: Shape, latent: int) -> tuple[Any, Any]:
+        """Return the Keras models (encoder, decoder).
 
-    @abstractmethod
-    def decoder_layers(self, shape: Shape) -> tuple[Layer, ...]:
-        """Return the layers from a latent vector to an image of exactly `shape`."""
+        Args:
+            shape: (height, width, channels) of an image.
+            latent: numbers that the decoder is given: `latent_dim`, and of a conditional model one a class beside it.
+
+        Returns:
+            The encoder makes features of images (batch, height, width, channels): (batch, features), or of any other
+            shape, which is then flattened. The decoder makes images of exactly `shape` of (batch, latent). Either may
+            be a functional model, a `Sequential`, a subclassed model or a layer.
+        """
+
+    def pieces(self, shape: Shape, latent: int) -> Iterator[Any]:
+        """Yield the encoder, then the decoder; the heads are made between the two."""
+        yield from self.build(shape, latent)
 
     @property
     def reestimated(self) -> bool:
         """Whether the statistics of batch normalisation are re-estimated on training images after training."""
-        return False
+        return True
 
-    @property
-    def _heads(self) -> tuple[str, ...]:
-        return ("z_mean",) if self.deterministic else ("z_mean", "z_log_var")
 
-    def cost(self, shape: Shape) -> Cost:
-        """Count parameters and operations without building anything."""
-        parameters = flops = 0
-        here: Shape = shape
-        for layer in self.encoder_layers(shape):
-            parameters, flops = parameters + layer.parameters(here), flops + layer.flops(here)
-            here = layer.shape(here)
-        head = Dense(self.latent_dim)
-        parameters += len(self._heads) * head.parameters(here)
-        flops += len(self._heads) * head.flops(here)
-        here = (self.latent_dim,)
-        for layer in self.decoder_layers(shape):
-            parameters, flops = parameters + layer.parameters(here), flops + layer.flops(here)
-            here = layer.shape(here)
-        return Cost(parameters, flops)
+class _FunctionNetwork(Network):
+    """A network that a decorated function builds."""
 
-    def build(self, shape: Shape) -> tuple[Any, Any]:
-        """Return the Keras models (encoder, decoder).
+    function: ClassVar[Callable[..., tuple[Any, Any]]]
 
-        The encoder gives a list: z_mean (batch, latent_dim) and, unless deterministic, z_log_var of the same shape.
-        All outputs are float32.
-        """
-        import keras
+    def build(self, shape: Shape, latent: int) -> tuple[Any, Any]:
+        """Return what the function does."""
+        function = type(self).function
+        known = {"shape": shape, "latent_dim": latent, "output": self.output}
+        own = type(self).model_fields.keys() - Network.model_fields.keys()
+        settings = {name: getattr(self, name) for name in own}
+        return function(**{name: value for name, value in known.items() if takes(function, name)}, **settings)
 
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32" if self.precision == "float32" else f"mixed_{self.precision}")
-        try:
-            return self._build(shape)
-        finally:
-            keras.config.set_dtype_policy(policy)
 
-    def _build(self, shape: Shape) -> tuple[Any, Any]:
-        import keras
+def network(name: str, *, output: Activation = "sigmoid") -> Callable[[Callable[..., tuple[Any, Any]]], type[Network]]:
+    """Register a function `(shape, latent_dim, **settings) -> (encoder, decoder)` as the network `name`.
 
-        image = keras.Input(shape, name="image")
-        x = image
-        for layer in self.encoder_layers(shape):
-            x = layer.build()(x)
-        activation = None if self.latent_activation == "linear" else self.latent_activation
-        heads = [
-            keras.layers.Dense(self.latent_dim, activation=activation, name=head, dtype="float32")(x)
-            for head in self._heads
-        ]
-        latent = keras.Input((self.latent_dim,), name="z")
-        y = latent
-        for layer in self.decoder_layers(shape):
-            y = layer.build()(y)
-        if self.precision != "float32":
-            y = keras.layers.Activation("linear", dtype="float32", name="to_float32")(y)
-        return keras.Model(image, heads, name="encoder"), keras.Model(latent, y, name="decoder")
+    >>> @network("two_layers")                                                          # doctest: +SKIP
+    ... def two_layers(shape, latent_dim, width: int = 256):
+    ...     encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(width, "relu")])
+    ...     decoder = keras.Sequential([keras.layers.Dense(math.prod(shape), "sigmoid"), keras.layers.Reshape(shape)])
+    ...     return encoder, decoder
+
+    Its other arguments, each with a default, are the network's settings: `model.width = 512` in a study.
+
+    Args:
+        name: as studies call it.
+        output: what the decoder's last activation is, unless a study says otherwise; given to the function where it
+            has an argument of that name.
+    """
+
+    def wrap(function: Callable[..., tuple[Any, Any]]) -> type[Network]:
+        fields: dict[str, Any] = fields_of(function, ("shape", "latent_dim", "output"))
+        fields |= {"name": (Literal[name], name), "output": (Activation, output)}
+        made = create_model(
+            function.__name__,
+            __base__=_FunctionNetwork,
+            __module__=function.__module__,
+            __doc__=function.__doc__,
+            **fields,
+        )
+        made.function = staticmethod(function)
+        return NETWORKS.register(name)(made)
+
+    return wrap

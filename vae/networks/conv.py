@@ -18,7 +18,8 @@ from vae.layers import (
     Reshape,
     Shape,
 )
-from vae.networks._base import NETWORKS, Network
+from vae.networks._base import NETWORKS
+from vae.networks._layered import LayeredNetwork
 
 __all__ = ["ConvVAE"]
 
@@ -28,7 +29,7 @@ FILTERS = (32, 64, 128, 256)
 
 
 @NETWORKS.register("conv")
-class ConvVAE(Network):
+class ConvVAE(LayeredNetwork):
     """Strided convolutions down to a dense layer, and transposed ones back up.
 
     An image of height H and width W passes n = max(floor(log2(min(H, W))) - 2, 1) blocks, at most four (the paper's

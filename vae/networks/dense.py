@@ -6,12 +6,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from vae.layers import Dense, Flatten, Layer, Reshape, Shape
-from vae.networks._base import NETWORKS, Network
+from vae.networks._base import NETWORKS
+from vae.networks._layered import LayeredNetwork
 
 __all__ = ["DenseAutoencoder", "DenseVAE"]
 
 
-class _Dense(Network):
+class _Dense(LayeredNetwork):
     """Dense layers of `hidden_units`, ReLU, to the latent space and, in reverse, back.
 
     Attributes:

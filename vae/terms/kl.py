@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from vae.posteriors import divergence
 from vae.terms._base import TERMS, Outputs, Term
 
 __all__ = ["KL"]
@@ -11,7 +12,9 @@ __all__ = ["KL"]
 
 @TERMS.register("kl")
 class KL(Term):
-    """KL(q(z|x) || N(0, I)) = -1/2 sum (1 + log s^2 - m^2 - s^2), nats, summed over latent dimensions.
+    """KL(q(z|x) || p(z)), nats: of a Gaussian and N(0, I), -1/2 sum (1 + log s^2 - m^2 - s^2) over the dimensions.
+
+    A pair without a formula has it estimated by log q(z|x) - log p(z) of the draw (`vae.posteriors.divergence`).
 
     With the squared-error sum, a weight w is a Gaussian likelihood of variance w / 2 (Higgins et al., 2017, for the
     weight; Rybkin et al., 2021, for its meaning).
@@ -33,10 +36,9 @@ class KL(Term):
 
     def __call__(self, outputs: Outputs) -> Any:
         """Return the divergence for each image, (batch,)."""
-        from keras import ops
-
-        mean, log_var = outputs.z_mean, outputs.z_log_var
-        return -0.5 * ops.sum(1 + log_var - ops.square(mean) - ops.exp(log_var), axis=-1)
+        if outputs.posterior is None or outputs.prior is None:
+            raise ValueError("a deterministic autoencoder has no posterior, and so no divergence from a prior")
+        return divergence(outputs.posterior, outputs.prior, outputs.z)
 
     @property
     def scheduled(self) -> bool:

@@ -13,7 +13,7 @@ from ablations.report.figures._base import Shown, figure
 from ablations.report.figures._choice import NO_VAE, best_by_latent, best_mean, left_out, median_seed
 from ablations.report.style import PALETTE, drawable, new_figure, styled
 from ablations.text.numbers import clean, count
-from vae.metrics.latent import ACTIVE_VARIANCE
+from vae.outcome import ACTIVE_VARIANCE
 
 __all__ = ["kl_by_dimension"]
 

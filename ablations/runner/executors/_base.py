@@ -84,16 +84,15 @@ def unfit(who: str, said: str, remedy: str) -> VaebenchError:
 def refusal(why: str) -> tuple[Status, str]:
     """Return (status, reason) of a trial that can't be handed to another process."""
     return Status.FAILED, (
-        f"it can't be handed to another process ({why}). What a study uses must be found there by its import: keep it "
-        "in a module on PYTHONPATH, or take --executor inline"
+        f"it can't be handed to another process ({why}). What a study uses must be found there: name its file in "
+        "plugins, keep it in a module on PYTHONPATH, or take --executor inline"
     )
 
 
 def refused(job: Job, why: str) -> Iterator[Event]:
     """Yield the events of a job that can't be handed to another process, and record its trial as failed."""
     record = failed(job, *refusal(why))
-    with job.store.commit(job.name) as draft:
-        draft.write_record(record)
+    job.leave(record)
     yield Event("started", job.name)
     yield Event("finished", job.name, record=record)
 

@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ablations.study.trial import Trial
 from vae.checkpoint import fetch, place
 from vae.datasets import Data
 from vae.errors import VaebenchError
+from vae.metrics import METRICS
+from vae.plugins import Luggage
 from vae.scratch import scratch, sweep
 
 __all__ = ["LARGEST", "Delivery", "Mailbox", "Message", "Parcel", "UnfitError", "perform_here"]
@@ -46,6 +48,7 @@ class Parcel:
         checkpoint: name and content of the one to go on from.
         beat: seconds between two messages.
         rate: bytes a second that its checkpoints may take.
+        metrics: name -> settings of what is measured.
     """
 
     trial: Trial
@@ -56,6 +59,17 @@ class Parcel:
     checkpoint: tuple[str, bytes] | None = None
     beat: float = 0.1
     rate: float = 1e6
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __reduce__(self) -> Any:
+        """Travel with the code of the metrics that are not ours, as a job does."""
+        luggage = Luggage.of((METRICS, name) for name in self.metrics if name in METRICS)
+        return _arrived, (luggage, {one.name: getattr(self, one.name) for one in fields(self)})
+
+
+def _arrived(luggage: Luggage, members: Mapping[str, Any]) -> Parcel:
+    luggage.unpack()
+    return Parcel(**members)
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,7 @@ def perform_here(parcel: Parcel, data: Data, mailbox: Any) -> Delivery:
     """
     sweep(SCRATCH)
     with scratch(SCRATCH) as folder:
-        job = Job(parcel.trial, folder, parcel.commit, parcel.until, parcel.shared)
+        job = Job(parcel.trial, folder, parcel.commit, parcel.until, parcel.shared, metrics=parcel.metrics)
         store = job.store
         workspace = store.workspace(job.workspace)
         outbox = _Outbox(parcel, workspace, mailbox)

@@ -287,13 +287,12 @@ def _bury(worker: _Worker, timeout: float | None) -> Iterator[Event]:
     record = replace(record, notes={"log": log})
     store = job.store
     found = store.read(job.name)
-    if found is not None and found.status == Status.DONE and is_current(found.code):
+    if found is not None and found.status == Status.DONE and is_current(found.code) and not job.evaluates:
         record = found  # it died between its commit and its word
         if not job.leaves_state(record.status):
             store.clear_workspace(job.workspace)
     else:
-        with store.commit(job.name) as draft:
-            draft.write_record(record)
+        job.leave(record)
     yield Event("finished", job.name, record=record, worker=worker.number)
 
 

@@ -93,6 +93,7 @@ def parcel_of(job: Job, threads: int, slots: int) -> Parcel:
         checkpoint=fetch(job.store.workspace(job.workspace)),
         beat=max(BEAT, slots / MESSAGES),
         rate=RATE / slots,
+        metrics=job.metrics,
     )
 
 

@@ -16,24 +16,24 @@ from vae.spec import RunSpec
 from vae.terms import TERMS
 from vae.terms.kl import KL
 
-PRIORS: Registry[type["Prior"]] = Registry("prior", "vae.terms")  # where there is none
+SAMPLERS: Registry[type["Sampler"]] = Registry("sampler", "vae.terms")  # where there is none
 
 
-class Prior(Part):
+class Sampler(Part):
     """A kind of part that runs don't have yet."""
 
-    registry: ClassVar[Registry[Any] | None] = PRIORS
+    registry: ClassVar[Registry[Any] | None] = SAMPLERS
 
     name: str
 
 
-@PRIORS.register("normal")
-class Normal(Prior):
+@SAMPLERS.register("normal")
+class Normal(Sampler):
     name: Literal["normal"] = "normal"
 
 
-@PRIORS.register("mixture")
-class Mixture(Prior):
+@SAMPLERS.register("mixture")
+class Mixture(Sampler):
     name: Literal["mixture"] = "mixture"
     components: int = Field(3, ge=1)
 
@@ -45,14 +45,14 @@ class Clock(Frozen):
 
 
 class Wider(RunSpec):
-    prior: SerializeAsAny[Prior] | None = Normal()
+    sampler: SerializeAsAny[Sampler] | None = Normal()
     clock: Clock = Clock()
     revision: int = 0
 
-    @field_validator("prior", mode="before")
+    @field_validator("sampler", mode="before")
     @classmethod
     def _build(cls, settings: Any) -> Any:
-        return PRIORS[settings["name"]].parse(settings, "prior") if isinstance(settings, dict) else settings
+        return SAMPLERS[settings["name"]].parse(settings, "sampler") if isinstance(settings, dict) else settings
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ def test_a_section_that_is_added_to_a_run_is_found_by_itself() -> None:
     assert places.items() > Settings(RunSpec).places.items()
     new = {name: place for name, place in places.items() if name not in Settings(RunSpec).places}
     assert new == {
-        "prior": "prior.name",
-        "prior.name": "prior.name",
-        "prior.components": "prior.components",
-        "components": "prior.components",
+        "sampler": "sampler.name",
+        "sampler.name": "sampler.name",
+        "sampler.components": "sampler.components",
+        "components": "sampler.components",
         "clock.ticks": "clock.ticks",
         "ticks": "clock.ticks",
         "revision": "revision",
@@ -79,26 +79,33 @@ def test_a_section_that_is_added_to_a_run_is_found_by_itself() -> None:
 @pytest.mark.usefixtures("wider")
 def test_what_a_chosen_part_of_any_section_lacks_is_left_out() -> None:
     study = Study.from_dict(
-        {"name": "x", "fixed": {"ticks": 4, "revision": 2}, "axes": {"prior": ["normal", "mixture"], "components": [5]}}
+        {
+            "name": "x",
+            "fixed": {"ticks": 4, "revision": 2},
+            "axes": {"sampler": ["normal", "mixture"], "components": [5]},
+        }
     )
-    normal, mixture = (study.trial({"prior": name, "components": 5, "seed": 0}) for name in ("normal", "mixture"))
-    assert (normal.spec.prior, mixture.spec.prior) == (Normal(), Mixture(components=5))  # type: ignore[attr-defined]
-    assert dict(normal.axes) == {"prior": "normal", "components": None, "seed": 0}
+    normal, mixture = (study.trial({"sampler": name, "components": 5, "seed": 0}) for name in ("normal", "mixture"))
+    assert (normal.spec.sampler, mixture.spec.sampler) == (Normal(), Mixture(components=5))  # type: ignore[attr-defined]
+    assert dict(normal.axes) == {"sampler": "normal", "components": None, "seed": 0}
     assert value_at(mixture.spec, "clock.ticks") == 4
     assert value_at(mixture.spec, "revision") == 2
-    assert next(Study.from_dict({"name": "x"}).trials()).spec.prior == Normal()  # type: ignore[attr-defined]
+    assert next(Study.from_dict({"name": "x"}).trials()).spec.sampler == Normal()  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("wider")
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"axes": {"prior": ["normall"]}}, r"axes.prior = 'normall': unknown prior 'normall': did you mean 'normal'"),
+        (
+            {"axes": {"sampler": ["normall"]}},
+            r"axes.sampler = 'normall': unknown sampler 'normall': did you mean 'normal'",
+        ),
         ({"fixed": {"componets": 3}}, "fixed: unknown setting 'componets': did you mean 'components'"),
         ({"fixed": {"ticks": 0}}, "clock.ticks: got 0"),
         (
             {"axes": {"components": [3, 4]}},
-            r"axes.components: none of the study's priors \(normal\) has this setting; mixture has. Add it to the pri",
+            r"axes.components: none of the study's samplers \(normal\) has this setting; mixture has",
         ),
     ],
 )
@@ -172,12 +179,12 @@ def test_a_part_that_is_registered_later_has_its_settings_known() -> None:
 def test_an_unknown_setting_tells_of_files_that_could_not_be_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "priors_of_a_test"
+    folder = tmp_path / "samplers_of_a_test"
     folder.mkdir()
     for name, source in {"__init__": "", "vamp": "\n\ndef f(:\n"}.items():
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(Prior, "registry", Registry("prior", folder.name))
+    monkeypatch.setattr(Sampler, "registry", Registry("sampler", folder.name))
     with pytest.raises(SpecError) as raised:
         Study.from_dict({"name": "x", "axes": {"pseudo_inputs": [500]}}, where="mine.toml")
     first, second = str(raised.value).splitlines()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import psutil
@@ -123,37 +122,34 @@ def test_a_worker_that_is_killed_as_it_starts_is_replaced(tmp_path: Path, monkey
 
 
 @contextmanager
-def network_of_this_process(*, known: bool) -> Iterator[None]:
-    """Have a network `mine`, of a module that no file holds, and that pickle finds here or does not."""
+def network_of(module: str) -> Iterator[None]:
+    """Have a network `mine`, of a module that no file holds."""
 
     class Mine(NETWORKS["dense_vae"]):  # type: ignore[misc]
         name: Literal["mine"] = "mine"
 
-    Mine.__module__, Mine.__qualname__ = "only_here", "Mine"
-    module = ModuleType("only_here")
-    module.Mine = Mine  # type: ignore[attr-defined]
-    with pytest.MonkeyPatch.context() as patch, NETWORKS.temporarily("mine", Mine):
-        if known:
-            patch.setitem(sys.modules, "only_here", module)
+    Mine.__module__, Mine.__qualname__ = module, "Mine"
+    with NETWORKS.temporarily("mine", Mine):
         yield
 
 
 @pytest.mark.parametrize(
-    ("known", "why"),
+    ("module", "why"),
     [
-        pytest.param(True, "ModuleNotFoundError: No module named 'only_here'", id="unreadable-there"),
-        pytest.param(False, "import of module 'only_here' failed", id="unsendable-here"),
+        pytest.param("only_here", "ModuleNotFoundError: No module named 'only_here'", id="unreadable-there"),
+        pytest.param("__main__", "SpecError: model 'mine' is defined in a notebook, ", id="unsendable-here"),
     ],
 )
-def test_a_job_that_a_worker_can_not_read_fails_and_the_others_are_done(tmp_path: Path, known: bool, why: str) -> None:
+def test_a_job_that_a_worker_can_not_read_fails_and_the_others_are_done(tmp_path: Path, module: str, why: str) -> None:
     notes = Notes()
-    with network_of_this_process(known=known):
+    with network_of(module):
         outcome = run(study(model=["mine", "dense_vae"]), tmp_path, crew=Crew(workers=1), watch=notes)
     assert outcome.table["status"].tolist() == ["failed", "failed", "done", "done"]
     for reason in outcome.table["reason"][:2]:
         assert reason.startswith("it can't be handed to another process (")
         assert why in reason
-        assert reason.endswith("keep it in a module on PYTHONPATH, or take --executor inline")
+    if module == "__main__":
+        assert 'plugins = ["my_mine.py"]' in reason, "the way out"
     assert len(outcome.store.ledger.attempts()) == 4  # no job is tried again in vain
     assert [event.kind for event in notes.events if event.kind != "epoch"] == ["started", "finished"] * 4
     assert workers() == []

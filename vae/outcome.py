@@ -1,0 +1,282 @@
+"""What a trained model makes of the test split: what metrics look at, made when it is first asked for, and once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vae.datasets import RANGES, Data, as_float
+from vae.errors import REMEDY, AbsentError, DivergedError
+from vae.floor import floor
+from vae.posteriors import Given
+from vae.priors import Bound
+from vae.spec import RunSpec
+
+__all__ = ["ACTIVE_VARIANCE", "REFERENCE_IMAGES", "Model", "Outcome", "to_unit"]
+
+ACTIVE_VARIANCE = 0.01  # of a dimension's posterior mean over the test images, from which on it is active
+REFERENCE_IMAGES = 10_000  # training images among which neighbours are looked for
+DRAWN = "the noise of draws of the posterior"
+
+Array = NDArray[np.floating]
+Images = NDArray[np.float32]
+Labels = NDArray[np.int64] | None
+
+
+class Model(Protocol):
+    """What of a model is asked for: a `VAE`, or one that was trained elsewhere."""
+
+    def posterior_of(self, images: Any, labels: Any = None) -> dict[str, NDArray[np.float32]]:
+        """Return the posterior's parameters by name, and `mean`."""
+
+    def decode(self, z: Array, labels: Any = None) -> NDArray[np.float32]:
+        """Return images."""
+
+    @property
+    def bound_prior(self) -> Bound | None:
+        """The prior."""
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    images: Images
+    labels: Labels
+
+
+class Outcome:
+    """What a trained model makes of the test split; each member is made when it is first asked for, and kept.
+
+    Arrays are in NumPy; pixels are float32 in [0, 1], whatever range the model was trained in.
+
+    Args:
+        model: the trained model; None where all that is asked for is known.
+        data: what it was trained on.
+        spec: the run.
+        known: members that are known already, by name.
+    """
+
+    def __init__(
+        self, model: Model | None = None, data: Data | None = None, spec: RunSpec | None = None, **known: Any
+    ) -> None:
+        """Remember where things come from."""
+        if strange := known.keys() - _MEMBERS:
+            raise TypeError(f"an outcome has no {', '.join(sorted(strange))}; it has {', '.join(sorted(_MEMBERS))}")
+        self._model, self._data, self._spec = model, data, spec
+        self._samples: dict[tuple[int, int], _Sampled] = {}
+        vars(self).update(known)
+
+    @property
+    def model(self) -> Any:
+        """The trained model: a `VAE`, with `encode`, `decode` and `sample`."""
+        return self._there(self._model, "model")
+
+    @property
+    def data(self) -> Data:
+        """The data set: `train` and `test`, of uint8 images and labels."""
+        found: Data = self._there(self._data, "data")
+        return found
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run."""
+        found: RunSpec = self._there(self._spec, "spec")
+        return found
+
+    def _there(self, found: Any, name: str) -> Any:
+        if found is None:
+            raise AbsentError(f"this outcome is of arrays alone: its {name} is not known")
+        return found
+
+    @cached_property
+    def images(self) -> Images:
+        """The test images (n, height, width, channels)."""
+        return as_float(self.data.test.images, "unit")
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Their classes (n,), or None."""
+        return self.data.test.labels
+
+    @cached_property
+    def posterior(self) -> dict[str, NDArray[np.float32]]:
+        """The posterior's parameters of the test images by name, (n, width) each, and `mean`, the point decoded."""
+        return self._encoded(self.data.test.images, self.labels)
+
+    @cached_property
+    def reconstructions(self) -> Images:
+        """What is decoded from the posterior's mean, in the test images' shape.
+
+        Raises:
+            DivergedError: a pixel is not finite.
+        """
+        made = to_unit(self.model.decode(self.z_mean, self.labels), self.spec)
+        if not np.isfinite(made).all():
+            raise DivergedError(f"the model's images are not finite after the last epoch. {REMEDY}")
+        return made
+
+    @cached_property
+    def z_mean(self) -> Array:
+        """The posterior's mean (n, latent_dim)."""
+        return self.posterior["mean"]
+
+    @cached_property
+    def z_log_var(self) -> Array | None:
+        """The logarithm of the posterior's variance (n, latent_dim); None where it has no variance that is known."""
+        given = self._given()
+        if given is None:
+            return None
+        if "z_log_var" in self.posterior:
+            return self.posterior["z_log_var"]
+        variance = given.part.variance(given.values, np)
+        return None if variance is None else np.log(variance)
+
+    @cached_property
+    def z(self) -> Array:
+        """One draw of the posterior of each test image (n, latent_dim), its noise fixed; of a point, the point."""
+        given = self._given()
+        if given is None:
+            return self.z_mean
+        noise = np.random.default_rng(_seed(DRAWN)).standard_normal(self.z_mean.shape, dtype=np.float32)
+        return _numpy(_tensors(given).sample(_tensor(noise)))
+
+    @cached_property
+    def rates(self) -> Array | None:
+        """KL(q(z_i|x) || p(z_i)) in nats of each latent dimension (n, latent_dim); None where no formula is known."""
+        if "posterior" not in vars(self) and self._model is None:
+            log_var = self.z_log_var
+            return None if log_var is None else -0.5 * (1 + log_var - self.z_mean**2 - np.exp(log_var))
+        given, prior = self._given(), self.prior
+        return None if given is None or prior is None else given.kl(prior, np)
+
+    @cached_property
+    def rate(self) -> Array | None:
+        """KL(q(z|x) || p(z)) in nats (n,): by formula, or from the draw `z`; None of a deterministic autoencoder."""
+        if self.rates is not None:
+            return np.asarray(self.rates.sum(axis=1))
+        given, prior = self._given(), self.prior
+        if given is None or prior is None:
+            return None
+        z = _tensor(self.z.astype(np.float32))
+        return _numpy(_tensors(given).log_prob(z) - prior.log_prob(z))
+
+    @property
+    def prior(self) -> Bound | None:
+        """p(z), with `sample`, `log_prob` and `scale`; None of a deterministic autoencoder."""
+        return None if self._model is None else self._model.bound_prior
+
+    @cached_property
+    def has_posterior(self) -> bool:
+        """Whether there is a distribution, and not a point alone."""
+        return self._given() is not None if self._model is not None else self.z_log_var is not None
+
+    @cached_property
+    def active(self) -> NDArray[np.bool_]:
+        """Latent dimensions (latent_dim,) whose mean varies by more than 0.01 over the images (Burda et al., 2016)."""
+        return np.asarray(self.z_mean.var(axis=0) > ACTIVE_VARIANCE)
+
+    @cached_property
+    def reference(self) -> NDArray[np.int64]:
+        """Places of the training images (m,) that codes are compared with, 10,000 at most."""
+        places = np.arange(len(self.data.train.images))
+        if len(places) > REFERENCE_IMAGES:
+            places = np.sort(np.random.default_rng(0).permutation(places)[:REFERENCE_IMAGES])
+        return places
+
+    @cached_property
+    def reference_images(self) -> Images:
+        """These training images (m, height, width, channels)."""
+        return as_float(self.data.train.images[self.reference], "unit")
+
+    @cached_property
+    def reference_labels(self) -> Labels:
+        """Their classes (m,), or None."""
+        return None if self.data.train.labels is None else self.data.train.labels[self.reference]
+
+    @cached_property
+    def reference_z_mean(self) -> Array:
+        """Their codes (m, latent_dim)."""
+        return self._encoded(self.data.train.images[self.reference], self.reference_labels)["mean"]
+
+    @cached_property
+    def pca_mse(self) -> float:
+        """Test MSE of a PCA with latent_dim components fitted on the training split."""
+        return floor(self.data, self.spec.model.latent_dim)
+
+    @cached_property
+    def kl_weight(self) -> float | None:
+        """The KL weight that belongs to a squared-error sum of pixels in [0, 1]; None for other likelihoods."""
+        spec = self.spec
+        if "kl" not in spec.loss:
+            return None
+        variances = (term.noise_variance(spec.loss["kl"].weight) for term in spec.loss.values())
+        variance = next((found for found in variances if found is not None), None)
+        low, high = RANGES[spec.data.range]
+        return None if variance is None else 2 * variance / (high - low) ** 2
+
+    def samples(self, n: int, seed: int = 0) -> Images | None:
+        """Return n images (n, height, width, channels) decoded from draws of the prior; None where there is no prior.
+
+        Of a conditional model, the classes take turns (`sample_labels`).
+        """
+        prior = self.prior
+        if prior is None:
+            return None
+        if (n, seed) not in self._samples:
+            z, labels = prior.sample(np.random.default_rng(seed), n), self.sample_labels(n)
+            self._samples[n, seed] = _Sampled(to_unit(self.model.decode(z, labels), self.spec), labels)
+        return self._samples[n, seed].images
+
+    def sample_labels(self, n: int) -> Labels:
+        """Return the class asked for of each of n samples; None of an unconditional model."""
+        return np.arange(n) % len(self.data.class_names) if self.spec.model.conditional else None
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns, made once for all metrics that ask for it under this name."""
+        kept: dict[str, Any] = vars(self).setdefault("_kept", {})
+        if name not in kept:
+            kept[name] = make()
+        return kept[name]
+
+    def _encoded(self, images: NDArray[np.uint8], labels: Labels) -> dict[str, NDArray[np.float32]]:
+        found: dict[str, NDArray[np.float32]] = self.model.posterior_of(as_float(images, self.spec.data.range), labels)
+        return found
+
+    def _given(self) -> Given | None:
+        """Return the posterior of the test images, in NumPy; None of a deterministic autoencoder."""
+        part = getattr(self._model, "posterior", None)
+        if part is None or part.deterministic:
+            return None
+        values = {name: value for name, value in self.posterior.items() if name != "mean"}
+        return Given(part, values, getattr(self._model, "posterior_layer", None))
+
+
+_MEMBERS = {name for name, value in vars(Outcome).items() if isinstance(value, cached_property)}
+
+
+def to_unit(images: NDArray[np.float32], spec: RunSpec) -> NDArray[np.float32]:
+    """Return images of the model's range on the scale of [0, 1], where all metrics are measured."""
+    return images if spec.data.range == "unit" else ((images + 1) / 2).astype(np.float32)
+
+
+def _seed(purpose: str) -> list[int]:
+    """Return a seed that no other purpose has."""
+    return list(purpose.encode())
+
+
+def _tensors(given: Given) -> Given:
+    return Given(given.part, {name: _tensor(value) for name, value in given.values.items()}, given.own)
+
+
+def _tensor(values: Array) -> Any:
+    from keras import ops
+
+    return ops.convert_to_tensor(values)
+
+
+def _numpy(values: Any) -> Array:
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(values))
