@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,3 +75,11 @@ def require_data() -> Callable[[str | os.PathLike[str]], Path]:
         return found
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_of_another_test() -> Iterator[None]:
+    """Forget what a test loaded: its parts would be known to all that come after it."""
+    yield
+    if plugins := sys.modules.get("vae.plugins"):
+        plugins.forget()

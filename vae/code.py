@@ -20,7 +20,7 @@ from vae.registry import Registry
 from vae.spec import RunSpec
 from vae.terms import TERMS
 
-__all__ = ["code_of", "core_hash", "git_commit", "is_current", "part_hash", "summed"]
+__all__ = ["KINDS", "code_of", "core_hash", "git_commit", "is_current", "part_hash", "summed"]
 
 ROOT = Path(__file__).parent
 ROOTS = ("vae.training", "vae.evaluation")  # what a trial calls; all that they import is the core
@@ -32,6 +32,7 @@ KINDS: Mapping[str, Registry[Any]] = {
     "term": TERMS,
     "metric": METRICS,
 }
+"""Kind of part -> its registry."""
 
 
 def code_of(spec: RunSpec, metrics: Iterable[str] = METRICS) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def operations(run: Callable[[], Any], *models: Any) -> Counted:
     with ExitStack() as until:
         for layer in (one for model in models for one in layers_of(model)):
             if getattr(layer, "unroll", None) is False:  # else a recurrent layer takes one step more, to see its shape
-                until.callback(setattr, layer, "unroll", False)
+                until.callback(setattr, layer, "unroll", layer.unroll)
                 layer.unroll = True
         return _BACKENDS[keras.backend.backend()](run)
 

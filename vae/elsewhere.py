@@ -111,7 +111,7 @@ def outcome_elsewhere(model: Any, data: Data, spec: RunSpec) -> Outcome:
     low_high = spec.data.range
     pixels = blank.images if low_high == "unit" else (blank.images * 2 - 1).astype(np.float32)
     made = to_unit(_through(model, pixels), spec)
-    return Outcome(None, data, spec, kl_weight=None, reconstructions=made)
+    return Outcome(None, data, None, kl_weight=None, reconstructions=made)
 
 
 def _half(model: Any, name: str) -> Any:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from vae.cost import cost_of_model
 from vae.datasets import Data, load
 from vae.environment import keras_defaults
+from vae.errors import DivergedError
 from vae.metrics import METRICS, Outcome, usual_metrics
 from vae.on_arrays import Arrays, as_data
 from vae.pictures import pictures
+from vae.plugins import place_in
 from vae.training import Trained
 
 __all__ = ["Evaluation", "evaluate", "measure"]
@@ -43,7 +45,8 @@ class Evaluation:
             `z_mean` (2000, latent_dim) and `z_labels`; `kl_per_dimension` (latent_dim,) nats, or
             `variance_per_dimension` of a deterministic autoencoder; `sse_per_image` (n,) and `labels` (n,).
         seconds: what it took.
-        notes: `uncounted_operations`, by name, where the operations of an image could not be counted.
+        notes: `uncounted_operations`, by name, where the operations of an image could not be counted; `not_measured`,
+            what went wrong with metrics of the user's own.
     """
 
     metrics: dict[str, float | None]
@@ -72,15 +75,34 @@ def evaluate(
     data = load(trained.spec.data) if data is None else as_data(data, trained.spec)
     outcome = Outcome(trained.model, data, trained.spec)
     _ = outcome.reconstructions  # of a model that left the finite numbers, nothing is measured
-    values = measure(outcome, usual_metrics() if metrics is None else metrics)
+    values, failed = measure(outcome, usual_metrics() if metrics is None else metrics)
     cost = cost_of_model(trained.model)
     flops = None if cost.flops_per_image is None else float(cost.flops_per_image)
     values |= {"parameters": float(cost.parameters), "flops_per_image": flops}
     notes = {"uncounted_operations": ", ".join(cost.uncounted)} if cost.uncounted else {}
+    notes |= {"not_measured": "; ".join(failed.values())} if failed else {}
     arrays = pictures(trained.model, data, outcome, trained.spec.train.seed)
     return Evaluation(values, arrays, time.perf_counter() - began, notes)
 
 
-def measure(outcome: Outcome, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return name -> value of each metric, with its settings: the only place where metrics are reduced."""
-    return {name: METRICS[name].measure(outcome, settings) for name, settings in metrics.items()}
+def measure(
+    outcome: Outcome, metrics: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return name -> value of each metric, with its settings, and name -> what went wrong.
+
+    A metric from outside that fails costs its own number alone: the training is not lost, and it is measured later by
+    `vaebench evaluate`.
+
+    Raises:
+        VaebenchError: a metric of ours can't be measured.
+    """
+    values: dict[str, float | None] = {}
+    failed: dict[str, str] = {}
+    for name, settings in metrics.items():
+        try:
+            values[name] = METRICS[name].measure(outcome, settings)
+        except (Exception, SystemExit) as error:
+            if METRICS.place(name).door == "built in" or isinstance(error, DivergedError):
+                raise
+            failed[name] = f"{name}: {place_in(error)}{type(error).__name__}: {error}"
+    return values, failed

@@ -160,4 +160,6 @@ def _failure(source: Source, error: BaseException) -> PluginError:
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == source.path]
     line = frames[-1].lineno if frames else 1
     what = "calls sys.exit" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+    if isinstance(error, SpecError):
+        what = str(error)
     return PluginError(f"{source.path}, line {line}: {what}")

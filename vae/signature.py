@@ -1,6 +1,7 @@
 """A function's keyword arguments as settings: what a decorated function needs to be a part."""
 
 import inspect
+import json
 from collections.abc import Callable, Collection
 from typing import Any, get_type_hints
 
@@ -27,25 +28,31 @@ def fields_of(function: Callable[..., Any], given: Collection[str]) -> dict[str,
     try:
         hints = get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise SpecError(f"{_place(function)}: a type in the signature is not known: {error}") from None
+        raise SpecError(f"{function.__name__}(): a type in the signature is not known: {error}") from None
     fields: dict[str, tuple[Any, Any]] = {}
     taken = set(dir(Part))
     for name, argument in inspect.signature(function).parameters.items():
         if name in given:
             continue
         if name in taken or name.startswith("_"):
-            raise SpecError(f"{_place(function)}: '{name}' can't name a setting, for every part has that. Rename it")
+            raise SpecError(f"{function.__name__}(): '{name}' can't name a setting, for every part has that. Rename it")
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD, argument.POSITIONAL_ONLY):
-            raise SpecError(f"{_place(function)}: got '{argument}', expected arguments with names and defaults")
+            raise SpecError(f"{function.__name__}(): got '{argument}', expected arguments with names and defaults")
         if argument.default is argument.empty:
             raise SpecError(
-                f"{_place(function)}: the argument '{name}' has no default, which a setting needs: {name}=..., or "
+                f"{function.__name__}(): the argument '{name}' has no default, which a setting needs: {name}=..., or "
                 f"is it one of {', '.join(given)}?"
             )
         if argument.default is None and name not in hints:
+            raise SpecError(f"{function.__name__}(): the type of '{name}' can't be told from None: {name}: int | None")
+        try:
+            json.dumps(argument.default)
+        except (TypeError, ValueError):
+            kind = type(argument.default).__name__
             raise SpecError(
-                f"{_place(function)}: the type of '{name}' can't be told from None: write {name}: int | None"
-            )
+                f"{function.__name__}(): the default of '{name}' is of type {kind}, expected what a study file can "
+                "hold: a number, a text, true or false, or a list of them. Name it by a text, and look it up inside"
+            ) from None
         fields[name] = hints.get(name, type(argument.default)), argument.default
     return fields
 
@@ -53,8 +60,3 @@ def fields_of(function: Callable[..., Any], given: Collection[str]) -> dict[str,
 def takes(function: Callable[..., Any], name: str) -> bool:
     """Tell whether a function has an argument of that name."""
     return name in inspect.signature(function).parameters
-
-
-def _place(function: Callable[..., Any]) -> str:
-    code = function.__code__
-    return f"{code.co_filename}, line {code.co_firstlineno}: {function.__name__}"

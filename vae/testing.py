@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vae.code import KINDS
 from vae.datasets import DATASETS, Data, DataSpec, Split, load
 from vae.environment import keras_defaults
 from vae.errors import SpecError, VaebenchError, unknown_name
@@ -23,11 +24,9 @@ from vae.metrics import METRICS, Outcome
 from vae.networks import NETWORKS
 from vae.posteriors import POSTERIORS
 from vae.priors import PRIORS
-from vae.registry import Registry
 from vae.spec import RunSpec
-from vae.terms import TERMS
 
-__all__ = ["KINDS", "Check", "ContractError", "checks", "conforms"]
+__all__ = ["Check", "ContractError", "checks", "conforms"]
 
 SHAPES = ((16, 16, 1), (12, 9, 3))  # of images that a network is tried on: square and grey, and neither
 IMAGES = 24
@@ -59,7 +58,7 @@ def conforms(kind: str, name: str) -> None:
     """Run every check of a part.
 
     Args:
-        kind: of `KINDS`.
+        kind: of `vae.code.KINDS`.
         name: in its registry.
 
     Raises:
@@ -146,7 +145,7 @@ def _repeats(kind: str, name: str) -> None:
     _expect(
         all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True)),
         "two trainings from one seed end with other weights: draw random numbers with keras.random and a seed that "
-        "`keras.utils.set_random_seed` sets, or from an argument",
+        "keras.utils.set_random_seed sets, or from an argument",
     )
 
 
@@ -326,17 +325,6 @@ def _loads(name: str) -> None:
         _expect(labelled, "labels are not one for each image, or name no class")
     same = one.checksum == two.checksum and np.array_equal(one.train.images, two.train.images)
     _expect(same, "loaded twice, it is not the same: its content must be a function of its settings")
-
-
-KINDS: Mapping[str, Registry[Any]] = {
-    "dataset": DATASETS,
-    "network": NETWORKS,
-    "posterior": POSTERIORS,
-    "prior": PRIORS,
-    "term": TERMS,
-    "metric": METRICS,
-}
-"""Kind of part -> its registry."""
 
 
 def _everywhere(kind: str) -> Iterator[tuple[str, Callable[[str], None]]]:

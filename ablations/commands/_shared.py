@@ -97,6 +97,9 @@ def finish(study: Study | ClosedStudy, outcome: Collected, options: Namespace, c
         console.print(f"[yellow]{MIXED}[/] ({escape(several)}); --results keeps them apart", soft_wrap=True)
     for notice in rendered.damaged:
         console.print(f"[yellow]notice:[/] {escape(notice)}", soft_wrap=True)
+    for record in outcome.records:
+        if why := record.notes.get("not_measured"):
+            console.print(f"[yellow]not measured[/] {escape(record.trial)}: {escape(str(why))}", soft_wrap=True)
     for record in outcome.failed:
         console.print(f"[red]{record.status}[/] {escape(record.trial)}: {escape(str(record.reason))}", soft_wrap=True)
     if outcome.failed:

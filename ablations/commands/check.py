@@ -1,6 +1,7 @@
 """`vaebench check`: the contract tests of the parts that a file brings."""
 
 import faulthandler
+import sys
 from argparse import Namespace
 from typing import Any
 
@@ -9,10 +10,11 @@ from rich.markup import escape
 
 from ablations.commands._shared import DONE, FAILED
 from ablations.text.numbers import count
+from vae.code import KINDS
 from vae.environment import KERAS, keras_defaults
 from vae.errors import SpecError, VaebenchError
 from vae.plugins import load_plugin, place_in, registered
-from vae.testing import KINDS, checks
+from vae.testing import checks
 
 __all__ = ["run"]
 
@@ -20,7 +22,7 @@ __all__ = ["run"]
 def run(options: Namespace, console: Console) -> int:
     """Check every part of the files, and say in words what breaks."""
     # Of what never ends, the line at which it hangs is shown, and the process ends with it.
-    faulthandler.dump_traceback_later(options.timeout, exit=True)
+    faulthandler.dump_traceback_later(options.timeout, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         return _checked(options, console)
     finally:

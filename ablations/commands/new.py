@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.commands._shared import DONE
+from vae.code import KINDS
 from vae.errors import SpecError, VaebenchError
-from vae.testing import KINDS
 
 __all__ = ["TEMPLATES", "run"]
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from ablations.commands._shared import DONE, FAILED
 from ablations.study.designs import DESIGNS
+from vae.code import KINDS
 from vae.plugins import load_plugin
 from vae.registry import Registry
-from vae.testing import KINDS
 
 __all__ = ["run"]
 

@@ -22,6 +22,7 @@ from ablations.study.trial import slug
 from vae.code import code_of, part_hash
 from vae.datasets import load
 from vae.environment import describe
+from vae.errors import MetricError
 from vae.spec import RunSpec
 
 __all__ = ["measure_elsewhere"]
@@ -61,7 +62,9 @@ def measure_elsewhere(
     images = load(spec.data)
     model = Elsewhere.load(path, images.shape, halves)
     outcome = outcome_elsewhere(model, images, spec)
-    values = measure(outcome, metrics)
+    values, failed = measure(outcome, metrics)
+    if failed:
+        raise MetricError("; ".join(failed.values()))
     whole = isinstance(model, Elsewhere)
     parts = [model.encoder, model.decoder] if whole else [model]
     values["parameters"] = float(sum(part.count_params() for part in parts))

@@ -141,7 +141,9 @@ def _evaluate_again(job: Job, data: Data | None) -> Record:
         raise DataError(f"{job.name} is not finished: there is no model to measure")
     data = data or _load(job.trial.spec.data)
     _check_data(data, record)
-    values = measure(Outcome(load_model(job.store.model(record)), data, job.trial.spec), job.metrics)
+    values, failed = measure(Outcome(load_model(job.store.model(record)), data, job.trial.spec), job.metrics)
+    if failed:
+        return replace(record, status=Status.FAILED, reason="; ".join(failed.values()))
     hashes = {f"metric {name}": part_hash("metric", name) or "" for name in values}
     parts = {**record.code.get("parts", {}), **hashes}
     settings = {name: dict(one) for name, one in job.metrics.items() if one}

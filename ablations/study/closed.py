@@ -7,18 +7,16 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
-from ablations.study.file import ReportSpec, StudyFile, read
+from ablations.study.file import Said, StudyFile, read
 from ablations.study.ranges import Range, split_ranges
-from ablations.study.stop import StopSpec
 from ablations.study.trial import Trial
-from ablations.study.tune import TuneSpec
 from vae.spec import RunSpec, TrainSpec
 
 __all__ = ["ClosedSpec", "ClosedStudy", "closed_trial"]
 
 
 @dataclass(frozen=True)
-class ClosedStudy:
+class ClosedStudy(Said):
     """A study, for who reads its results.
 
     Attributes:
@@ -53,41 +51,6 @@ class ClosedStudy:
         file = StudyFile.parse({key: value for key, value in table.items() if key != "design"}, str(path))
         ranges = split_ranges(file.axes, str(path))[1]
         return cls(file, axes, fixed, ranges, text, str(path))
-
-    @property
-    def name(self) -> str:
-        """Names the folder of results."""
-        return self.file.name
-
-    @property
-    def title(self) -> str:
-        """As reports print it."""
-        return self.file.title
-
-    @property
-    def question(self) -> str:
-        """As reports print it."""
-        return self.file.question
-
-    @property
-    def report(self) -> ReportSpec:
-        """What the report shows."""
-        return self.file.report
-
-    @property
-    def tune(self) -> TuneSpec | None:
-        """How it is searched, if it says so."""
-        return self.file.tune
-
-    @property
-    def stop(self) -> StopSpec | None:
-        """When trials are stopped early."""
-        return self.file.stop
-
-    @property
-    def smoke(self) -> bool:
-        """Whether it was shrunk."""
-        return self.file.smoke
 
 
 class ClosedSpec(RunSpec):

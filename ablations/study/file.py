@@ -31,6 +31,7 @@ __all__ = [
     "EvaluateSpec",
     "Override",
     "ReportSpec",
+    "Said",
     "StudyFile",
     "asked",
     "builtin_studies",
@@ -164,6 +165,47 @@ class StudyFile(Frozen):
         changes = {"name": f"{self.name}-smoke", "tune": self.tune and self.tune.shrunk(), "smoke": True}
         # What a smoke run shrinks must stay small.
         return self.model_copy(update=changes | {"override": ()})
+
+
+class Said:
+    """What a study says of itself, as its file has it."""
+
+    file: StudyFile
+
+    @property
+    def name(self) -> str:
+        """Names the folder of results."""
+        return self.file.name
+
+    @property
+    def title(self) -> str:
+        """As reports print it."""
+        return self.file.title
+
+    @property
+    def question(self) -> str:
+        """As reports print it."""
+        return self.file.question
+
+    @property
+    def report(self) -> ReportSpec:
+        """What the report shows."""
+        return self.file.report
+
+    @property
+    def tune(self) -> TuneSpec | None:
+        """How it is searched, if it says so."""
+        return self.file.tune
+
+    @property
+    def stop(self) -> StopSpec | None:
+        """When trials are stopped early; None trains all to their end."""
+        return self.file.stop
+
+    @property
+    def smoke(self) -> bool:
+        """Whether it was shrunk."""
+        return self.file.smoke
 
 
 def builtin_studies() -> dict[str, Path]:

@@ -14,7 +14,7 @@ from ablations.study.checks import check_design, check_options, check_rules
 from ablations.study.file import (
     MOST_ROWS,
     SMOKE,
-    ReportSpec,
+    Said,
     StudyFile,
     asked,
     check_evaluation,
@@ -30,7 +30,7 @@ from ablations.study.places import PATH, is_relative, located, names_relative
 from ablations.study.plugins import brought
 from ablations.study.ranges import Range, split_ranges
 from ablations.study.settings import Settings, flatten, value_at
-from ablations.study.stop import StopSpec, check_stop
+from ablations.study.stop import check_stop
 from ablations.study.text import text_of
 from ablations.study.trial import HASHED, SLUG_LENGTH, Trial, fingerprint_once, slug
 from ablations.study.tune import TuneSpec, check_tune
@@ -46,7 +46,7 @@ Skipped = tuple[Mapping[str, Any], str]
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Said):
     """A validated study; `trials()` is deterministic, and the same file gives the same trials anywhere.
 
     Attributes:
@@ -145,45 +145,10 @@ class Study:
         fingerprint_once.cache_clear()  # a folder of images may hold others than when the last study was read
         return study
 
-    @property
-    def name(self) -> str:
-        """Names the folder of results."""
-        return self.file.name
-
-    @property
-    def title(self) -> str:
-        """As reports print it."""
-        return self.file.title
-
-    @property
-    def question(self) -> str:
-        """As reports print it."""
-        return self.file.question
-
-    @property
-    def report(self) -> ReportSpec:
-        """What the report shows."""
-        return self.file.report
-
     @cached_property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
         """What is measured: metric -> its settings."""
         return asked(self.file.evaluate, self.sources)
-
-    @property
-    def tune(self) -> TuneSpec | None:
-        """How it is searched, if it says so."""
-        return self.file.tune
-
-    @property
-    def stop(self) -> StopSpec | None:
-        """When trials are stopped early; None trains all to their end."""
-        return self.file.stop
-
-    @property
-    def smoke(self) -> bool:
-        """Whether it was shrunk."""
-        return self.file.smoke
 
     @property
     def folder_name(self) -> str:

@@ -27,6 +27,7 @@ PARTS = {
     "trials": "Trials that fail, and runs that are cut off",
     "resources": "Disks, memory and folders",
     "input": "Input that is wrong or hostile",
+    "plugins": "Parts of one's own that are broken",
 }
 HEAD = "| What goes wrong | What is said | Exit code | What is kept |\n|---|---|---|---|\n"
 INTRODUCTION = f"""# What happens when things go wrong

@@ -4,15 +4,17 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from vae.datasets import DATASETS
-from vae.errors import SpecError
+from vae.errors import PluginError, SpecError
 from vae.metrics import METRICS
 from vae.networks import NETWORKS
+from vae.outcome import Outcome
+from vae.plugins import forget, load_plugin, loaded
 from vae.registry import Registry
 from vae.terms import TERMS
 
@@ -232,3 +234,95 @@ def test_every_entry_is_documented() -> None:
     for name, entry in METRICS.items():
         assert entry.compute.__doc__, name
         assert entry.label, name
+
+
+class Point:
+    """An entry point of an installed distribution, or what is asked of one."""
+
+    def __init__(self, name: str, module: str, attribute: str = "") -> None:
+        self.name, self.module, self.attribute = name, module, attribute
+        self.value = f"{module}:{attribute}"
+        self.dist = SimpleNamespace(name="theirs", version="1.2")
+
+    def load(self) -> Any:
+        module = importlib.import_module(self.module)
+        return getattr(module, self.attribute) if self.attribute else module
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry[Any]:
+    """Return a registry that distributions offer entries to: one good, one by decorator, two broken, one taken."""
+    (tmp_path / "of_theirs").mkdir()
+    (tmp_path / "of_theirs" / "__init__.py").write_text("")
+    (tmp_path / "their_part.py").write_text("class Part:\n    pass\n")
+    (tmp_path / "their_other.py").write_text("from vae.registry import HERE\n\nHERE[0].register('other')(7)\n")
+    (tmp_path / "their_broken.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points = [
+        Point("part", "their_part", "Part"),
+        Point("other", "their_other"),
+        Point("broken", "their_broken", "Part"),
+        Point("empty", "their_part"),
+        Point("part", "their_part", "Part"),
+    ]
+    monkeypatch.setattr("vae.registry.entry_points", lambda group: points if group == "vaebench.of_theirs" else [])
+    registry: Registry[Any] = Registry("thing", "of_theirs")
+    monkeypatch.setattr("vae.registry.HERE", [registry], raising=False)
+    for name in ("their_part", "their_other", "their_broken"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return registry
+
+
+def test_a_distribution_offers_entries_which_are_imported_when_they_are_asked_for(offered: Registry[Any]) -> None:
+    assert offered["part"].__name__ == "Part"
+    assert "their_other" not in sys.modules
+    assert offered["other"] == 7
+    assert offered.place("part").door == offered.place("other").door == "distribution"
+    assert offered.origin("part").startswith("theirs 1.2 ")
+    assert list(offered) == ["other", "part"]
+
+
+def test_what_a_distribution_offers_and_is_broken_is_told(offered: Registry[Any]) -> None:
+    assert len(offered) == 2
+    assert offered.broken["broken"].startswith("SystemExit: 3 (")
+    assert offered.broken["empty"] == "their_part: of theirs 1.2 registers no thing 'empty'"
+    twice = offered.broken["part of theirs 1.2"]
+    assert "is registered twice: in their_part:Part and by their_part:Part of theirs 1.2" in twice
+    with pytest.raises(SpecError, match="thing 'broken' could not be imported: SystemExit: 3"):
+        _ = offered["broken"]
+
+
+def test_what_the_package_brings_is_never_replaced(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("from vae.metrics import metric\n\n\n@metric('mse', 'mine')\ndef mse(outcome):\n    return 0.0\n")
+    whole = METRICS["mse"]
+    with pytest.raises(PluginError, match=r"mine.py, line 4: metric 'mse' is registered twice: in .*reconstruction.py"):
+        load_plugin(plugin)
+    assert METRICS["mse"] is whole
+    assert loaded() == []
+
+
+def test_a_plugin_that_changes_is_loaded_anew(tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    text = "from vae.metrics import metric\n\n\n@metric('mine', 'mine')\ndef mine(outcome):\n    return 1.0\n"
+    plugin.write_text(text)
+    first = load_plugin(plugin)
+    entry, origin = METRICS["mine"], METRICS.origin("mine")
+    assert load_plugin(plugin) == first
+    assert METRICS["mine"] is entry
+    plugin.write_text(text.replace("1.0", "2.0"))
+    load_plugin(plugin)
+    assert METRICS["mine"].measure(Outcome()) == 2.0
+    assert METRICS.origin("mine") != origin
+    assert METRICS.place("mine").door == "plugin"
+    forget()
+    assert "mine" not in METRICS
+
+
+def test_two_plugins_with_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        text = "from vae.metrics import metric\n\n\n@metric('mine', 'mine')\ndef mine(outcome):\n    return 1.0\n"
+        (tmp_path / f"{name}.py").write_text(text)
+    load_plugin(tmp_path / "one.py")
+    with pytest.raises(PluginError, match=r"two.py, line 4: .* in .*one.py, line 4 and in .*two.py, line 4. Rename"):
+        load_plugin(tmp_path / "two.py")
