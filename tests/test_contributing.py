@@ -22,6 +22,8 @@ ASKED = [
 FOLDERS = (
     "vae/datasets",
     "vae/networks",
+    "vae/posteriors",
+    "vae/priors",
     "vae/terms",
     "vae/metrics",
     "ablations/study/designs",

@@ -360,3 +360,18 @@ def test_the_study_of_the_readme_is_one() -> None:
     epochs = {trial.axes["model"]: trial.spec.train.epochs for trial in study.trials()}
     assert epochs == {"dense": 60, "conv": 30}
     assert len(study) == 3 * 3 + 3 * 3 * 2 * 3  # dense has no KL term and is excluded with the SSIM term
+
+
+KINDS_OF_PART = ("datasets", "networks", "posteriors", "priors", "terms", "metrics")
+
+
+def test_nothing_in_ablations_names_a_part() -> None:
+    """A study is of whatever parts there are: of their packages, the face alone is imported, and of that no part."""
+    named = [
+        f"{name}: {module}"
+        for name in MODULES
+        if name.startswith("ablations")
+        for module, _ in taken(parsed(name))
+        if re.fullmatch(rf"vae\.({'|'.join(KINDS_OF_PART)})\..+", module)
+    ]
+    assert named == []
