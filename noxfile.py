@@ -29,6 +29,8 @@ UNTYPED = ("keras", "tensorflow")
 # index, not by version: users of either choose their build.
 LOCKED_EXTRAS = ("jax", "tune", "ray", "mlflow")
 
+BACKEND_TESTS = ("tests/vae/test_backends.py", "tests/vae/test_inference.py")
+
 BENCHMARK = (
     "--benchmark-only",
     "--benchmark-autosave",
@@ -157,7 +159,7 @@ def layers(session: nox.Session) -> None:
 
 @nox.session
 def backends(session: nox.Session) -> None:
-    """Train two steps with Keras on JAX, and on PyTorch where it is installed (-- torch installs it)."""
+    """Train with Keras on JAX, and on PyTorch where it is installed (-- torch installs it)."""
     with_project(session, groups=("test",), extras=("jax",))
     if "torch" in session.posargs:
         # Not locked: which build suits is the user's choice, made by their own index settings.
@@ -170,7 +172,7 @@ def backends(session: nox.Session) -> None:
     )
     names = ["jax", "torch"] if "True" in str(has_torch) else ["jax"]
     for name in names:
-        session.run("pytest", "-m", "backend", "tests/vae/test_backends.py", env={"KERAS_BACKEND": name})
+        session.run("pytest", "-m", "backend", *BACKEND_TESTS, env={"KERAS_BACKEND": name})
     if "torch" not in names:
         session.log("torch: not installed here, so not tried; `nox -s backends -- torch` installs and tries it")
 

@@ -21,6 +21,7 @@ __all__ = ["run"]
 
 def run(options: Namespace, console: Console) -> int:
     """Check every part of the files, and say in words what breaks."""
+    _ = _keras()  # whose import takes its own time
     # Of what never ends, the line at which it hangs is shown, and the process ends with it.
     faulthandler.dump_traceback_later(options.timeout, exit=True, file=sys.__stderr__ or sys.stderr)
     try:

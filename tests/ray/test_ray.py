@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import pickle
+import shutil
 import signal
 import socket
 import subprocess
@@ -271,6 +272,40 @@ def test_a_runner_outside_of_the_cluster_reaches_it_as_a_client(tmp_path: Path, 
     (done,) = [record.trial for record in calm.records if record.status == "done"]
     assert differences(calm.store, wild, done) == []
     assert len(wild.names()) == 2
+
+
+OTHERS = """
+name = "others"
+plugins = ["resnet.py", "critic.py", "mixture.py", "frechet.py"]
+[fixed]
+model = "resnet"
+prior = "own_mixture"
+loss.critic.weight = 0.1
+latent_dim = 2
+data.limit = 64
+data.test_limit = 32
+[axes]
+epochs = [2]
+seed = [0, 1]
+[evaluate]
+metrics = ["default", "frechet_pca"]
+[evaluate.frechet_pca]
+count = 32
+"""
+
+
+def test_parts_of_ones_own_travel_by_their_text(tmp_path: Path, cluster: Any) -> None:
+    for name in ("resnet.py", "critic.py", "mixture.py", "frechet.py"):
+        shutil.copy(ROOT / "tests" / "plugins" / name, tmp_path)
+    (tmp_path / "others.toml").write_text(OTHERS)
+    study = Study.load(tmp_path / "others.toml")
+    for path in tmp_path.glob("*.py"):
+        path.unlink()  # no node could read them
+    far = run(study, tmp_path / "far", crew=Crew(executor="ray", address=cluster.address, memory=1e9))
+    assert [record.reason for record in far.records] == [None, None]
+    near = run(study, tmp_path / "near", crew=Crew(workers=1, threads=1))
+    assert far.table["frechet_pca"].notna().all()
+    assert [found for name in near.store.names() for found in differences(far.store, near.store, name)] == []
 
 
 def test_a_token_that_may_be_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Path) -> None:
