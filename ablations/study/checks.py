@@ -64,7 +64,13 @@ def check_options(file: StudyFile, axes: Axes, fixed: Mapping[str, Any], setting
         if section not in settings.choices:
             continue
         parts, default = settings.choices[section]
-        chosen = [str(name) for values in choices for name in values.get(f"{section}.name", [default])]
+        names = [name for values in choices for name in values.get(f"{section}.name", [default])]
+        chosen = [str(name) for name in names if name is not None]
+        if not chosen:
+            raise SpecError(
+                f"{where}: {key}: is a setting of {', '.join(settings.owners(place))}, and the study chooses no "
+                f"{parts.kind}: add {section} to fixed or to the axes, or take the setting out"
+            )
         if not any(option in parts[name].model_fields for name in chosen):
             raise SpecError(
                 f"{where}: {key}: none of the study's {parts.kind}s ({', '.join(dict.fromkeys(chosen))}) has this "

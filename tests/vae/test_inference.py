@@ -1,5 +1,6 @@
 """What a trained model is asked for, on the Keras backend named in KERAS_BACKEND."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from vae.evaluation import evaluate
 from vae.latent import interpolate
 from vae.model import PENALTY
 from vae.outcome import Outcome
+from vae.plugins import load_plugin
 from vae.posteriors import POSTERIORS, Given, divergence
 from vae.priors import PRIORS, Bound
 from vae.spec import RunSpec
@@ -222,3 +224,40 @@ def test_a_divergence_without_a_formula_is_that_of_the_draws() -> None:
     exact = 0.5 * np.sum(np.log(4) - log_var - 1 + (np.exp(log_var) + mean**2) / 4)
     assert found.mean() == pytest.approx(exact, abs=4 * found.std() / np.sqrt(n))
     assert prior.scale == pytest.approx(2, rel=0.03)
+
+
+def test_a_critic_and_what_it_criticises_learn_in_one_sum(data: Data) -> None:
+    import keras
+
+    from vae.reuse import build
+    from vae.terms import frozen
+
+    load_plugin(Path(__file__).parents[1] / "plugins" / "critic.py")
+    wanted = spec(loss={"critic": {"weight": 1.0}, "reconstruction": {"weight": 0.0}, "kl": {"weight": 0.0}})
+    before = build(wanted, data.shape).term_layers["critic"].get_weights()
+    found = train(wanted, data)
+    critic = found.model.term_layers["critic"]
+    assert all(np.abs(one - other).max() > 0 for one, other in zip(before, critic.get_weights(), strict=True))
+    assert np.isfinite([row["critic"] for row in found.history]).all()
+    decoder = build(wanted, data.shape).decoder.get_weights()
+    changed = [np.abs(one - other).max() for one, other in zip(decoder, found.model.decoder.get_weights(), strict=True)]
+    assert max(changed) > 0, "the decoder learns from the critic alone"
+    images = keras.ops.convert_to_tensor(data.train.images[:3] / np.float32(255))
+    one, other = (keras.ops.convert_to_numpy(made) for made in (critic(images), frozen(critic, images)))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_term_with_layers_goes_on_to_the_same_bits(tmp_path: Path, data: Data) -> None:
+    for name in ("critic.py", "mixture.py"):
+        load_plugin(Path(__file__).parents[1] / "plugins" / name)
+    wanted = spec(
+        loss={"critic": {"weight": 1.0}},
+        prior={"name": "own_mixture"},
+        train={"epochs": 3, "batch_size": 32, "samples": 2},
+    )
+    whole = train(wanted, data)
+    train(wanted, data, checkpoints=tmp_path, until=1)
+    resumed = train(wanted, data, checkpoints=tmp_path)
+    assert "resumed" in resumed.notes
+    for one, other in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

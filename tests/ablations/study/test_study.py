@@ -314,3 +314,20 @@ def test_an_encoding_is_named(tmp_path: Path, encoding: str, got: str) -> None:
         Study.load(path)
     path.write_text('title = "Variat\xe9"\r\n[axes]\r\nlatent_dim = [2]\r\n', encoding="utf-8-sig")
     assert Study.load(path).title == "Variat\xe9"
+
+
+def test_a_setting_of_a_part_that_is_not_chosen_names_what_is_missing() -> None:
+    table = {"name": "x", "fixed": {"prior.name": "standard"}, "axes": {"latent_dim": [2]}}
+    assert len(Study.from_dict(table)) == 1
+    with pytest.raises(SpecError, match=r"unknown setting 'prior\.nmae': did you mean 'prior\.name'"):
+        Study.from_dict({**table, "fixed": {"prior.nmae": "standard"}})
+
+
+def test_a_prior_means_nothing_to_an_autoencoder() -> None:
+    axes = {"model": ["dense", "dense_vae"], "posterior": ["gaussian", "deterministic"]}
+    found = [dict(trial.axes) for trial in Study.from_dict({"name": "x", "axes": axes}).trials()]
+    assert [(one["model"], one["posterior"]) for one in found] == [
+        ("dense", "deterministic"),
+        ("dense_vae", "gaussian"),
+        ("dense_vae", "deterministic"),
+    ]
