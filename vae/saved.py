@@ -143,4 +143,5 @@ def _parameters(path: Path, description: Any) -> int:
             return cost(network.model_copy(update={"conditional": False}), shape).parameters + labels
         return sum(int(np.prod(variable.shape)) for variable in VAE.from_config(config).variables)
     except (SpecError, KeyError, TypeError, ValueError, ArithmeticError, IndexError) as error:
-        raise DataError(f"{path}: its description of a VAE is wrong: {error}. {_HOW}") from None
+        own = " If a file of your own brings that part, give it as plugins=[FILE]." if "unknown" in str(error) else ""
+        raise DataError(f"{path}: its description of a VAE is wrong: {error}.{own} {_HOW}") from None

@@ -15,6 +15,7 @@ from keras.src.saving.serialization_lib import SafeModeScope
 
 from vae import VAE, DataError, RunSpec, load_model
 from vae.networks import NETWORKS
+from vae.plugins import forget, load_plugin
 
 SHAPE = (8, 8, 1)
 IMAGES = np.random.default_rng(0).random((5, *SHAPE), dtype=np.float32)
@@ -181,3 +182,27 @@ def test_what_is_no_saved_model_is_named(saved: Path, tmp_path: Path) -> None:
     unknown = repacked(saved, tmp_path / "unknown.keras", config=described(config__network__name="dense_vea"))
     with pytest.raises(DataError, match="unknown model 'dense_vea': did you mean 'dense_vae'"):
         load_model(unknown)
+
+
+def test_a_conditional_model_comes_back_and_asks_for_labels(tmp_path: Path) -> None:
+    spec = RunSpec.parse({"model": {"name": "dense_vae", "latent_dim": 3, "conditional": True}}, "")
+    model = VAE(spec.model, spec.loss, SHAPE, classes=4)
+    model.save(tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras")
+    labels = np.arange(5) % 4
+    np.testing.assert_array_equal(again.reconstruct(IMAGES, labels), model.reconstruct(IMAGES, labels))
+    assert again.classes == 4
+    many = repacked(tmp_path / "model.keras", tmp_path / "many.keras", config=described(config__classes=10**9))
+    with pytest.raises(DataError, match="it has 1,000,000,000 classes"):
+        load_model(many)
+
+
+def test_a_model_of_a_plugins_parts_asks_for_the_plugin(tmp_path: Path) -> None:
+    plugin = Path(__file__).parents[1] / "plugins" / "subclassed.py"
+    load_plugin(plugin)
+    build(name="subclassed").save(tmp_path / "model.keras")
+    forget()
+    with pytest.raises(DataError, match=r"unknown model 'subclassed'.* give it as plugins=\[FILE\]"):
+        load_model(tmp_path / "model.keras")
+    again = load_model(tmp_path / "model.keras", plugins=[plugin])
+    assert again.network.name == "subclassed"
