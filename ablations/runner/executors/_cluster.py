@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -22,7 +23,7 @@ from vae.errors import VaebenchError
 __all__ = ["connected", "explain", "needs", "room"]
 
 PASSED_ON = (*ARITHMETIC, BACKEND, "TF_CPP_MIN_LOG_LEVEL")  # of the runner's environment
-PACKAGES = ("vae", "ablations")  # our code, which goes along
+PACKAGES = ("vae", "ablations", "vaebench")  # our code, which goes along; plugins import the last
 SECONDS = 10.0  # to wait for an answer
 MOST = 300  # characters of what Ray says
 STARTS = 3  # of the process that a cluster starts for a client
@@ -56,25 +57,34 @@ def connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    root = Path(__file__).parents[3]
-    environment: dict[str, Any] = {
-        "py_modules": [str(root / name) for name in PACKAGES],
-        "env_vars": {name: os.environ[name] for name in PASSED_ON if name in os.environ},
-        "excludes": ["**/__pycache__"],
-    }
+    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     with ExitStack() as stack:
         try:
             _knock(address)
             alone = stack.enter_context(cluster_alone()) if address == "local" else {}
-            # Without a folder of their own, workers would import from the one that the command is started in.
-            with _own_signals(), tempfile.TemporaryDirectory(prefix="vaebench-empty-") as empty:
-                _join(ray, address=address, runtime_env=environment | {"working_dir": empty}, **quiet, **alone)
+            with _own_signals(), _our_code() as folder:
+                environment = {"working_dir": str(folder), "env_vars": variables}
+                _join(ray, address=address, runtime_env=environment, **quiet, **alone)
         except (OSError, ValueError, RuntimeError) as error:
             hint = "" if _has_token() else ASKED
             raise VaebenchError(f"no Ray cluster at '{address}': {_short(error)}. {START}{hint}") from None
         stack.callback(ray.shutdown)
         yield ray
+
+
+@contextmanager
+def _our_code() -> Iterator[Path]:
+    """Give a folder of our packages and nothing else, which Ray copies to the nodes: workers import from it first.
+
+    One folder, for the packages ask whether they lie beside each other; without any, workers would import from the one
+    that the command is started in.
+    """
+    root = Path(__file__).parents[3]
+    with tempfile.TemporaryDirectory(prefix="vaebench-code-") as name:
+        for package in PACKAGES:
+            shutil.copytree(root / package, Path(name, package), ignore=shutil.ignore_patterns("__pycache__"))
+        yield Path(name)
 
 
 def _join(ray: Any, **options: Any) -> None:
