@@ -29,6 +29,9 @@ UNTYPED = ("keras", "tensorflow")
 # index, not by version: users of either choose their build.
 LOCKED_EXTRAS = ("jax", "tune", "ray", "mlflow")
 
+# The tests of a file stay together, for they share what was trained for them; those that take longest come first.
+TESTS_AT_ONCE = ("--numprocesses=logical", "--dist=loadfile", "--no-loadscope-reorder")
+
 BACKEND_TESTS = ("tests/vae/test_backends.py", "tests/vae/test_inference.py")
 
 BENCHMARK = (
@@ -94,8 +97,7 @@ def ablate(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the test suite, a process a core: nox -s tests; in one process, with options: nox -s tests -- OPTIONS."""
     with_project(session, groups=("test", "browser"), extras=("tune", "ray", "mlflow"))
-    # The tests of a file stay together, for they share what was trained for them.
-    session.run("pytest", *(session.posargs or ("--numprocesses=logical", "--dist=loadfile")))
+    session.run("pytest", *(session.posargs or TESTS_AT_ONCE))
 
 
 @nox.session
@@ -106,7 +108,7 @@ def examples(session: nox.Session) -> None:
     session.run("python", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)", str(folder))
     session.run("python", "tests/examples.py", str(folder))
     session.chdir(folder)
-    words = session.posargs or ("--numprocesses=logical", "--dist=loadfile")
+    words = session.posargs or TESTS_AT_ONCE
     session.run("pytest", *words, env={"PYTHONPATH": str(folder)})
 
 

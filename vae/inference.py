@@ -14,7 +14,7 @@ from vae.networks import Network
 from vae.posteriors import Given, Posterior
 from vae.priors import Bound
 
-__all__ = ["Inference", "batches"]
+__all__ = ["INFERENCE_BATCH", "Inference", "batches"]
 
 INFERENCE_BATCH = 500
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vae.assembly import assemble
 from vae.datasets import RANGES
-from vae.inference import Inference, batches
+from vae.draws import drawn_noise
+from vae.inference import INFERENCE_BATCH, Inference, batches
 from vae.networks import NETWORKS, Network
 from vae.posteriors import POSTERIORS, Given, Posterior, usual_posterior, usual_prior
 from vae.priors import PRIORS, Bound, Prior
@@ -21,6 +22,7 @@ __all__ = ["PENALTY", "VAE"]
 PENALTY = "penalty"
 """Of the history: what layers add to the loss by themselves, such as an L2 regularizer."""
 
+VALIDATION = "the noise of draws in validation"
 _TRIED = 2  # images of the first look at what somebody's own layers make
 
 
@@ -148,6 +150,17 @@ class VAE(Inference, keras.Model):
             z = given.sample(noise)
         else:
             z = z_mean = given.mean
+        return self._decoded(given, z_mean, z, label, training)
+
+    def _made(self, inputs: Any, noise: NDArray[np.float32]) -> dict[str, Any]:
+        """Return what `call` does at inference, with z drawn by this noise (batch, latent_dim)."""
+        image, label = _split(inputs)
+        given = self.given(image, label)
+        z_mean = given.mean
+        z = z_mean if self.posterior.deterministic else given.sample(ops.convert_to_tensor(noise))
+        return self._decoded(given, z_mean, z, label, training=False)
+
+    def _decoded(self, given: Given, z_mean: Any, z: Any, label: Any, training: bool) -> dict[str, Any]:
         reconstruction = self.made_of(z, label, training)
         return {"reconstruction": reconstruction, "z_mean": z_mean, "z": z, "posterior": dict(given.values)}
 
@@ -205,10 +218,16 @@ class VAE(Inference, keras.Model):
         }
 
     def measure(self, images: NDArray[np.floating], labels: NDArray[np.integer] | None = None) -> dict[str, float]:
-        """Return the mean of each term over images (n, height, width, channels), in inference mode, and the `loss`."""
+        """Return the mean of each term over images (n, height, width, channels), and the `loss`.
+
+        That is the objective of the training: z is drawn once for each image. Layers are in inference mode, and the
+        noise is the same at each call and in each model of that latent size, so that curves differ by the weights.
+        """
         sums = dict.fromkeys(self.trackers, 0.0)
-        for batch in batches(images, labels):
-            values = dict(self._term_values(batch, self(batch, training=False), training=False))
+        noise = drawn_noise(VALIDATION, (len(images), self.network.latent_dim))
+        for k, batch in enumerate(batches(images, labels)):
+            made = self._made(batch, noise[k * INFERENCE_BATCH :][: len(batch[0])])
+            values = dict(self._term_values(batch, made, training=False))
             if self.penalized:
                 values[PENALTY] = sum(self.losses) * ops.ones(len(batch[0]))
             for name, value in values.items():

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae.datasets import RANGES, Data, as_float
+from vae.draws import drawn_noise
 from vae.errors import REMEDY, AbsentError, DivergedError
 from vae.floor import floor
+from vae.likelihood import bernoulli, discretised_gaussian, is_binary
 from vae.posteriors import Given
 from vae.priors import Bound
 from vae.spec import RunSpec
@@ -19,7 +21,10 @@ __all__ = ["ACTIVE_VARIANCE", "REFERENCE_IMAGES", "Model", "Outcome", "to_unit"]
 
 ACTIVE_VARIANCE = 0.01  # of a dimension's posterior mean over the test images, from which on it is active
 REFERENCE_IMAGES = 10_000  # training images among which neighbours are looked for
+NOISE_IMAGES = 2_000  # training images to which the noise of pixels is fitted
+LEAST_NOISE = 1 / 2550  # a tenth of a level: below it nothing is left of the noise but rounding
 DRAWN = "the noise of draws of the posterior"
+REFITTED = "the noise of draws to which the noise of pixels is fitted"
 
 Array = NDArray[np.floating]
 Images = NDArray[np.float32]
@@ -139,8 +144,12 @@ class Outcome:
         given = self._given()
         if given is None:
             return self.z_mean
-        noise = np.random.default_rng(_seed(DRAWN)).standard_normal(self.z_mean.shape, dtype=np.float32)
-        return _numpy(_tensors(given).sample(_tensor(noise)))
+        return _draw(given, drawn_noise(DRAWN, self.z_mean.shape))
+
+    @cached_property
+    def drawn(self) -> Images:
+        """What is decoded from the draw `z`, in the test images' shape."""
+        return to_unit(self.model.decode(self.z, self.labels), self.spec)
 
     @cached_property
     def rates(self) -> Array | None:
@@ -196,9 +205,39 @@ class Outcome:
         return None if self.data.train.labels is None else self.data.train.labels[self.reference]
 
     @cached_property
+    def reference_posterior(self) -> dict[str, NDArray[np.float32]]:
+        """Their posterior's parameters by name, as of `posterior`."""
+        return self._encoded(self.data.train.images[self.reference], self.reference_labels)
+
+    @cached_property
     def reference_z_mean(self) -> Array:
         """Their codes (m, latent_dim)."""
-        return self._encoded(self.data.train.images[self.reference], self.reference_labels)["mean"]
+        return self.reference_posterior["mean"]
+
+    @cached_property
+    def is_bernoulli(self) -> bool:
+        """Whether pixels are black or white, and the loss takes them for draws of a Bernoulli."""
+        families = (term.family for term in self.spec.terms.values())
+        return next(filter(None, families), None) == "bernoulli" and is_binary(self.data.test.images)
+
+    @cached_property
+    def noise_scale(self) -> float | None:
+        """Root mean square of what draws of the posterior miss of training images, 2,000 at most; None of a point.
+
+        That is the scale of the Gaussian noise of pixels in [0, 1] under which these images are likeliest. None where
+        the noise is a Bernoulli's.
+        """
+        if not self.has_posterior or self.is_bernoulli:
+            return None
+        every = slice(None, None, -(-len(self.reference) // NOISE_IMAGES))
+        labels = None if self.reference_labels is None else self.reference_labels[every]
+        given = self._given({name: value[every] for name, value in self.reference_posterior.items()})
+        if given is None:
+            return None
+        z = _draw(given, drawn_noise(REFITTED, (len(self.reference[every]), self.z_mean.shape[1])))
+        images = as_float(self.data.train.images[self.reference[every]], "unit")
+        missed = images - to_unit(self.model.decode(z, labels), self.spec)
+        return max(float(np.sqrt(np.square(missed, dtype=np.float64).mean())), LEAST_NOISE)
 
     @cached_property
     def pca_mse(self) -> float:
@@ -215,6 +254,37 @@ class Outcome:
         variance = next((found for found in variances if found is not None), None)
         low, high = RANGES[spec.data.range]
         return None if variance is None else 2 * variance / (high - low) ** 2
+
+    def log_likelihood(self, made: Images, scale: float | None = None) -> Array:
+        """Return log p(x|z) in nats, (m,), of the first m test images, given what was decoded from z (m, ...).
+
+        Args:
+            made: decoded images.
+            scale: of the Gaussian noise; `noise_scale` without it.
+        """
+        levels = self.data.test.images[: len(made)]
+        if self.is_bernoulli:
+            return bernoulli(levels, made)
+        scale = self.noise_scale if scale is None else scale
+        if scale is None:
+            raise AbsentError("a deterministic autoencoder has no likelihood")
+        return discretised_gaussian(levels, made, scale)
+
+    def log_weights(self, noise: NDArray[np.float32]) -> Array:
+        """Return log p(x|z) + log p(z) - log q(z|x) in nats, (m,), of the first m test images and a draw z of each.
+
+        Args:
+            noise: standard normal, (m, latent_dim).
+        """
+        given, prior = self._given({name: value[: len(noise)] for name, value in self.posterior.items()}), self.prior
+        if given is None or prior is None:
+            raise AbsentError("a deterministic autoencoder has no likelihood")
+        tensors = _tensors(given)
+        z = tensors.sample(_tensor(noise))
+        latent = _numpy(prior.log_prob(z) - tensors.log_prob(z)).astype(np.float64)
+        labels = None if self.labels is None else self.labels[: len(noise)]
+        made = to_unit(self.model.decode(_numpy(z), labels), self.spec)
+        return np.asarray(self.log_likelihood(made) + latent)
 
     def samples(self, n: int, seed: int = 0) -> Images | None:
         """Return n images (n, height, width, channels) decoded from draws of the prior; None where there is no prior.
@@ -244,12 +314,12 @@ class Outcome:
         found: dict[str, NDArray[np.float32]] = self.model.posterior_of(as_float(images, self.spec.data.range), labels)
         return found
 
-    def _given(self) -> Given | None:
-        """Return the posterior of the test images, in NumPy; None of a deterministic autoencoder."""
+    def _given(self, values: dict[str, NDArray[np.float32]] | None = None) -> Given | None:
+        """Return the posterior of the test images, or of parameters, in NumPy; None of a deterministic autoencoder."""
         part = getattr(self._model, "posterior", None)
         if part is None or part.deterministic:
             return None
-        values = {name: value for name, value in self.posterior.items() if name != "mean"}
+        values = {name: value for name, value in (values or self.posterior).items() if name != "mean"}
         return Given(part, values, getattr(self._model, "posterior_layer", None))
 
 
@@ -261,9 +331,8 @@ def to_unit(images: NDArray[np.float32], spec: RunSpec) -> NDArray[np.float32]:
     return images if spec.data.range == "unit" else ((images + 1) / 2).astype(np.float32)
 
 
-def _seed(purpose: str) -> list[int]:
-    """Return a seed that no other purpose has."""
-    return list(purpose.encode())
+def _draw(given: Given, noise: NDArray[np.float32]) -> Array:
+    return _numpy(_tensors(given).sample(_tensor(noise)))
 
 
 def _tensors(given: Given) -> Given:

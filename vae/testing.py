@@ -9,7 +9,7 @@ A plugin's parts are checked by `vaebench check my_net.py`, which says in words 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,13 @@ def _trained(spec: RunSpec, data: Data) -> Any:
     from vae.training import train
 
     return train(spec, data).model
+
+
+@cache
+def _usual() -> tuple[Any, RunSpec, Data]:
+    """Return a trained model, which all metrics look at, with its run and its data."""
+    spec, data = _spec(), _data()
+    return _trained(spec, data), spec, data
 
 
 def _trains(kind: str, name: str) -> None:
@@ -305,11 +312,12 @@ def _points_the_right_way(name: str) -> None:
 
 
 def _outcome(noise: float) -> Outcome:
-    """Return an outcome of a trained model, with reconstructions that are the images and so much noise."""
-    spec, data = _spec(), _data()
-    outcome = Outcome(_trained(spec, data), data, spec)
+    """Return an outcome of a trained model, whose reconstructions are the images and so much noise."""
+    model, spec, data = _usual()
+    outcome = Outcome(model, data, spec)
     shift = noise * np.random.default_rng(0).standard_normal(outcome.images.shape).astype(np.float32)
-    vars(outcome)["reconstructions"] = np.clip(outcome.images + shift, 0, 1)
+    made = np.clip(outcome.images + shift, 0, 1)
+    vars(outcome).update(reconstructions=made, drawn=made)
     return outcome
 
 

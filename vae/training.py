@@ -43,7 +43,7 @@ class Trained:
         spec: what was asked for.
         model: the trained model.
         history: a row an epoch: `epoch` (from 1), `loss`, each term and its `val_` twin (unweighted means over the
-            images), each `<term>_weight`, `seconds`.
+            images), each `<term>_weight` as it was in the last step, `seconds`.
         timings: `first_step_seconds` (tracing and compiling; summed over the processes that had a part in the
             training), `train_seconds` (the rest, without validation and checkpoints), `seconds_per_epoch` (median),
             `images_per_second`; of a training that has no step but first ones, there is no rest to be told.
@@ -244,7 +244,7 @@ class _Monitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         row = {"epoch": epoch + 1} | {name: float(value) for name, value in sorted((logs or {}).items())}
         row |= {f"val_{name}": value for name, value in self._vae.measure(*self._held_out).items()}
-        progress = self._step / self._total
+        progress = (self._step - 1) / self._total  # as it was in the last step, and is in the validation loss
         row |= {f"{name}_weight": term.weight_at(progress) for name, term in self._vae.terms.items()}
         row["seconds"] = self._ended - self._began
         self.history.append(row)

@@ -19,7 +19,7 @@ from ablations.records.store import Store
 from ablations.study.study import Study
 
 KILLS = int(os.environ.get("VAEBENCH_CHAOS_KILLS", "2"))  # even: the last falls on a runner
-TRIALS = int(os.environ.get("VAEBENCH_CHAOS_TRIALS", "4"))
+TRIALS = int(os.environ.get("VAEBENCH_CHAOS_TRIALS", "2"))
 SEED = int(os.environ.get("VAEBENCH_CHAOS_SEED", "0"))
 STUDY = """
 name = "chaos"

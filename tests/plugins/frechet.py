@@ -5,8 +5,8 @@ import numpy as np
 import vaebench as vb
 
 
-@vb.metric("frechet_pca", "Fréchet distance in PCs", better="lower", digits=4, expense="high")
-def frechet_pca(outcome: vb.Outcome, components: int = 32, count: int = 500) -> float | None:
+@vb.metric("own_frechet", "Fréchet distance in PCs", better="lower", digits=4, expense="high")
+def own_frechet(outcome: vb.Outcome, components: int = 32, count: int = 500) -> float | None:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of Gaussians fitted to samples and test images."""
     samples = outcome.samples(count)
     if samples is None:

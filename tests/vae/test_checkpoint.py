@@ -433,14 +433,14 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     settings = SETTINGS | {"train": SETTINGS["train"] | {"epochs": 12}}
     folder = tmp_path / "checkpoints"
     command = [sys.executable, "-c", SCRIPT, json.dumps(settings), str(folder)]
-    kills = [kill_within(seconds, command, folder) for seconds in np.random.default_rng().uniform(0, 0.3, 3)].count(
+    kills = [kill_within(seconds, command, folder) for seconds in np.random.default_rng().uniform(0, 0.3, 2)].count(
         None
     )
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     metrics, history, resumed = json.loads(done.stdout)
     assert kills
     assert resumed
-    assert resumed.startswith(tuple("123"))
+    assert resumed.startswith(tuple("12"))
     whole = train(RunSpec.parse(settings, ""))
     assert history == [row | {"seconds": 0} for row in whole.history]
     assert metrics == evaluate(whole).metrics

@@ -27,7 +27,7 @@ OTHERS = {
     "attention.py": ("network", "attention"),
     "critic.py": ("term", "critic"),
     "mixture.py": ("prior", "own_mixture"),
-    "frechet.py": ("metric", "frechet_pca"),
+    "frechet.py": ("metric", "own_frechet"),
 }
 NO_FILES = {"mnist", "cifar10", "cifar100", "celeba"}  # data sets that are downloaded
 

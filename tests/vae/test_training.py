@@ -8,7 +8,7 @@ import pytest
 from vae.datasets import as_float, load
 from vae.errors import DivergedError
 from vae.evaluation import evaluate
-from vae.metrics import METRICS
+from vae.metrics import usual_metrics
 from vae.saved import load_model
 from vae.spec import RunSpec
 from vae.training import train
@@ -46,12 +46,40 @@ def test_history_logs_each_term_apart() -> None:
     last = trained.history[-1]
     for prefix in ("", "val_"):
         assert {f"{prefix}loss", f"{prefix}reconstruction", f"{prefix}kl", f"{prefix}ssim"} <= set(last)
-    assert trained.history[0]["kl_weight"] == pytest.approx(0.005)
-    assert last["kl_weight"] == pytest.approx(0.01)
+    # Weights are those of the epoch's last step, the 7th and the 14th of 14, of which the first was taken at 0.
+    assert trained.history[0]["kl_weight"] == pytest.approx(0.01 * 6 / 14)
+    assert last["kl_weight"] == pytest.approx(0.01 * 13 / 14)
     assert last["ssim_weight"] == 2.0
-    # The validation loss is taken with the last step's weight, one fourteenth before the end of the ramp.
-    total = last["val_reconstruction"] + 0.01 * 13 / 14 * last["val_kl"] + 2 * last["val_ssim"]
+    total = last["val_reconstruction"] + last["kl_weight"] * last["val_kl"] + 2 * last["val_ssim"]
     assert last["val_loss"] == pytest.approx(total, rel=1e-4)
+
+
+def test_a_cycle_s_last_step_is_logged_with_its_own_weight() -> None:
+    cyclical = {"weight": 0.01, "schedule": "cyclical", "cycles": 2, "ramp": 0.5}
+    history = train(spec(loss={"kl": cyclical})).history
+    assert [row["kl_weight"] for row in history] == [0.01, 0.01], "not the 0 that the next cycle begins with"
+
+
+def test_validation_draws_z_as_training_does() -> None:
+    trained = train(spec(train={"epochs": 1}))
+    data = load(spec().data)
+    images = as_float(data.test.images, "unit")
+    found = trained.model.measure(images)
+    assert found == trained.model.measure(images), "the noise is the same each time"
+    assert {f"val_{name}": value for name, value in found.items()}.items() <= trained.history[-1].items()
+    mean, log_var = trained.model.encode(images)
+    assert log_var is not None
+    rng = np.random.default_rng(0)
+    drawn = [
+        np.square(images - trained.model.decode(mean + np.exp(log_var / 2) * rng.standard_normal(mean.shape)))
+        .reshape(len(images), -1)
+        .sum(axis=1)
+        for _ in range(40)
+    ]
+    spread = float(np.std([one.mean() for one in drawn]))
+    assert found["reconstruction"] == pytest.approx(np.mean(drawn), abs=4 * spread)
+    at_mean = np.square(images - trained.model.decode(mean)).reshape(len(images), -1).sum(axis=1).mean()
+    assert abs(found["reconstruction"] - float(at_mean)) > spread, "what the mean decodes to is no part of the objective"
 
 
 def test_timings_are_positive_and_add_up() -> None:
@@ -93,7 +121,7 @@ def test_evaluation_has_every_metric_and_picture(name: str) -> None:
     model = {"name": name, "latent_dim": 3} | ({"hidden_units": [8]} if name != "conv" else {})
     run = RunSpec.parse(spec().settings() | {"model": model}, "")
     evaluation = evaluate(train(run))
-    assert set(METRICS) | {"parameters", "flops_per_image"} == set(evaluation.metrics)
+    assert set(usual_metrics()) | {"parameters", "flops_per_image"} == set(evaluation.metrics)
     deterministic = name == "dense"
     assert (evaluation.metrics["kl"] is None) == deterministic
     arrays = evaluation.arrays

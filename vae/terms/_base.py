@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -112,6 +112,11 @@ class Term(Part):
         Returns:
             The variance in the data's range, squared; None for a term that is no such likelihood, or learns its own.
         """
+        return None
+
+    @property
+    def family(self) -> Literal["gaussian", "bernoulli"] | None:
+        """Which distribution of the pixels the term is the negative log-likelihood of, up to scale; None of none."""
         return None
 
     def check(self, data_range: str, output: str) -> None:

@@ -54,6 +54,11 @@ class Reconstruction(Term):
         """
         return kl_weight / (self.weight or 1.0) / 2 if self.likelihood == "squared_error" else None
 
+    @property
+    def family(self) -> Literal["gaussian", "bernoulli"]:
+        """The Gaussian, of which the squared error is one too, or the Bernoulli."""
+        return "bernoulli" if self.likelihood == "bernoulli" else "gaussian"
+
     def check(self, data_range: str, output: str) -> None:
         """Refuse a Bernoulli likelihood of anything but [0, 1] pixels and a sigmoid.
 

@@ -73,14 +73,14 @@ def test_a_trial_that_a_node_can_not_read_fails_alone() -> None:
     assert explain(system)[1].startswith("RaySystemError: System error")  # of Ray itself, whatever was sent
 
 
-def test_workers_of_a_cluster_get_an_empty_folder_and_the_variables_that_change_arithmetic(
+def test_workers_of_a_cluster_get_our_packages_alone_and_the_variables_that_change_arithmetic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ray puts the folder that the command is started in before all packages, unless it is given another."""
     seen: dict[str, Any] = {}
 
     def init(*, runtime_env: dict[str, Any], **_: object) -> None:
-        seen.update(runtime_env["env_vars"], files=list(Path(runtime_env["working_dir"]).iterdir()))
+        seen.update(runtime_env["env_vars"], files=names_in(runtime_env["working_dir"]))
 
     fake = SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
     monkeypatch.setitem(sys.modules, "ray", fake)
@@ -88,8 +88,12 @@ def test_workers_of_a_cluster_get_an_empty_folder_and_the_variables_that_change_
     monkeypatch.setenv("MPLBACKEND", "module://of_a_notebook")
     with connected("local") as ray:
         assert ray is fake
-    assert (seen["files"], seen["TF_ENABLE_ONEDNN_OPTS"]) == ([], "0")
+    assert (seen["files"], seen["TF_ENABLE_ONEDNN_OPTS"]) == (["ablations", "vae", "vaebench"], "0")
     assert "MPLBACKEND" not in seen
+
+
+def names_in(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
 
 
 class Sleepy(SimpleNamespace):

@@ -1,0 +1,128 @@
+"""Whether draws of the prior look like the data: distances from test images in a feature space, beside their floors."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from vae.cache import read_arrays, write_arrays
+from vae.datasets import as_float
+from vae.distances import frechet, frechet_limit, kernel_distance, neighbourhoods
+from vae.features import FEATURES
+from vae.features._base import spread_over
+from vae.features.pca import PrincipalComponents
+from vae.features.random import RandomNetwork
+from vae.metrics._base import Column, metric
+from vae.outcome import Outcome
+
+__all__ = ["compared_in"]
+
+Count = Annotated[int, Field(ge=10)]
+FRECHET = "Fr\N{LATIN SMALL LETTER E WITH ACUTE}chet distance"
+MEASURES: dict[str, tuple[str, Column]] = {
+    "frechet": (FRECHET, {"better": "lower", "digits": 3}),
+    "frechet_limit": (f"{FRECHET} at infinite n", {"better": "lower", "digits": 3}),
+    "kid": ("KID", {"better": "lower", "digits": 3}),
+    "kid_error": ("standard error of KID", {"digits": 2}),
+    "precision": ("precision", {"better": "higher", "digits": 3}),
+    "recall": ("recall", {"better": "higher", "digits": 3}),
+    "density": ("density", {"better": "higher", "digits": 3}),
+    "coverage": ("coverage", {"better": "higher", "digits": 3}),
+}
+"""Name -> label and column of what `vae.distances` measures between two sets of points."""
+
+
+def compared_in(space: str, label: str) -> None:
+    """Register the metrics of samples in a feature space: `frechet_SPACE`, ..., `coverage_SPACE`, and their floors.
+
+    Each holds 5,000 draws of the prior (`count`; as many as there are test images where these are fewer) against as
+    many test images. Its floor, `frechet_SPACE_floor` and so on, holds training images against them: what a model
+    that drew from the data would reach. None of a deterministic autoencoder. Columns of different spaces never mix.
+
+    Args:
+        space: an entry of `FEATURES`.
+        label: of the space, in print.
+    """
+    for measure, (title, column) in MEASURES.items():
+        name = f"{measure}_{space}"
+        asked: Column = {**column, "expense": "high"}
+        metric(name, f"{title} ({label})", **asked)(_of_samples(space, measure))
+        if measure not in {"kid_error", "frechet_limit"}:
+            floor: Column = {**asked, "better": "neither", "fixed": True}
+            metric(f"{name}_floor", f"{title} ({label}) of training images", **floor)(
+                _of_training_images(space, measure)
+            )
+
+
+def _of_samples(space: str, measure: str) -> Callable[..., float | None]:
+    def compute(outcome: Outcome, count: Count = 5000) -> float | None:
+        if outcome.prior is None:
+            return None
+        found: dict[str, float] = outcome.once(
+            f"samples in {space}, {count}", lambda: _compare(outcome, space, min(count, len(outcome.data.test.images)))
+        )
+        return found[measure]
+
+    return compute
+
+
+def _of_training_images(space: str, measure: str) -> Callable[..., float]:
+    def compute(outcome: Outcome, count: Count = 5000) -> float:
+        found: dict[str, float] = outcome.once(f"floors in {space}, {count}", lambda: _floors(outcome, space, count))
+        return found[measure]
+
+    return compute
+
+
+def _compare(outcome: Outcome, space: str, n: int) -> dict[str, float]:
+    made = outcome.samples(n)
+    extract = _extractor(outcome, space)
+    return _measured(_test_features(outcome, space, n), extract(made))
+
+
+def _floors(outcome: Outcome, space: str, count: int) -> dict[str, float]:
+    """Return the measures of training images, kept beside the data: they are the same for every model."""
+    images = outcome.data.train.images
+    n = min(count, len(outcome.data.test.images), len(images))
+    part = _space(space)
+    version = hashlib.sha256(f"{type(part).__module__} {part.version} {part.identity}".encode()).hexdigest()[:16]
+    key = f"floor-samples-{outcome.data.checksum[:32]}-{version}-{n}"
+    known = read_arrays(key)
+    if known and set(known[0]) == set(MEASURES):
+        return {name: float(value[0]) for name, value in known[0].items()}
+    drawn = _features(outcome, space, images[spread_over(len(images), n)])
+    found = _measured(_test_features(outcome, space, n), drawn)
+    write_arrays(key, {name: np.array([value]) for name, value in found.items()}, {})
+    return found
+
+
+def _features(outcome: Outcome, space: str, images: Any) -> Any:
+    """Return the features of images of 256 levels."""
+    return _extractor(outcome, space)(as_float(images, "unit"))
+
+
+def _test_features(outcome: Outcome, space: str, n: int) -> Any:
+    images = outcome.data.test.images
+    return outcome.once(
+        f"test images in {space}, {n}", lambda: _features(outcome, space, images[spread_over(len(images), n)])
+    )
+
+
+def _extractor(outcome: Outcome, space: str) -> Any:
+    return outcome.once(f"features {space}", lambda: _space(space).fit(outcome.data))
+
+
+def _space(space: str) -> Any:
+    return FEATURES[space].shared({"name": space}, f"features.{space}")
+
+
+def _measured(real: Any, made: Any) -> dict[str, float]:
+    kid, error = kernel_distance(real, made)
+    found = {"frechet": frechet(real, made), "frechet_limit": frechet_limit(real, made), "kid": kid, "kid_error": error}
+    return found | neighbourhoods(real, made)._asdict()
+
+
+for _part, _label in ((PrincipalComponents, "principal components"), (RandomNetwork, "random network")):
+    compared_in(_part.model_fields["name"].default, _label)
