@@ -79,7 +79,7 @@ def test_validation_draws_z_as_training_does() -> None:
     spread = float(np.std([one.mean() for one in drawn]))
     assert found["reconstruction"] == pytest.approx(np.mean(drawn), abs=4 * spread)
     at_mean = np.square(images - trained.model.decode(mean)).reshape(len(images), -1).sum(axis=1).mean()
-    assert abs(found["reconstruction"] - float(at_mean)) > spread, "what the mean decodes to is no part of the objective"
+    assert abs(found["reconstruction"] - float(at_mean)) > spread, "the objective does not decode the mean"
 
 
 def test_timings_are_positive_and_add_up() -> None:
