@@ -29,8 +29,8 @@ UNTYPED = ("keras", "tensorflow")
 # index, not by version: users of either choose their build.
 LOCKED_EXTRAS = ("jax", "tune", "ray", "mlflow")
 
-# The tests of a file stay together, for they share what was trained for them; those that take longest come first.
-TESTS_AT_ONCE = ("--numprocesses=logical", "--dist=loadfile", "--no-loadscope-reorder")
+# The tests of a file stay together, for they share what was trained for them.
+TESTS_AT_ONCE = ("--numprocesses=logical", "--dist=loadfile")
 
 BACKEND_TESTS = ("tests/vae/test_backends.py", "tests/vae/test_inference.py")
 

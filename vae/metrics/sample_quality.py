@@ -65,6 +65,9 @@ def _of_samples(space: str, measure: str) -> Callable[..., float | None]:
         )
         return found[measure]
 
+    compute.__doc__ = (
+        f"{MEASURES[measure][0]} of draws against test images in the space '{space}'; see `vae.distances`."
+    )
     return compute
 
 
@@ -73,6 +76,7 @@ def _of_training_images(space: str, measure: str) -> Callable[..., float]:
         found: dict[str, float] = outcome.once(f"floors in {space}, {count}", lambda: _floors(outcome, space, count))
         return found[measure]
 
+    compute.__doc__ = f"{MEASURES[measure][0]} of training images about test images in the space '{space}'."
     return compute
 
 
