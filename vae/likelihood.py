@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 __all__ = ["bernoulli", "discretised_gaussian", "is_binary"]
 
@@ -39,6 +38,8 @@ def discretised_gaussian(levels: NDArray[np.uint8], mean: Array, sigma: float) -
 
 
 def _discretised(levels: NDArray[np.uint8], mean: Array, sigma: float) -> NDArray[np.float64]:
+    from scipy.special import ndtr  # here: what trains nothing need not wait for SciPy
+
     centre = (levels / TOP - mean) / sigma
     half = 0.5 / TOP / sigma
     lower = np.where(levels == 0, -np.inf, centre - half)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.special import logsumexp
 
 from vae.draws import drawn_noise
 from vae.metrics._base import Array, metric
@@ -86,6 +85,8 @@ def nll_iw(outcome: Outcome, draws: Draws = 50, images: Images = 1000) -> Array 
         draws: K.
         images: how many of the test images.
     """
+    from scipy.special import logsumexp
+
     weights = _log_weights(outcome, draws, images)
     return None if weights is None else np.asarray(math.log(draws) - logsumexp(weights, axis=0))
 
@@ -99,6 +100,8 @@ def importance_sample_size(outcome: Outcome, draws: Draws = 50, images: Images =
         draws: K, of `nll_iw`.
         images: as of `nll_iw`.
     """
+    from scipy.special import logsumexp
+
     weights = _log_weights(outcome, draws, images)
     return None if weights is None else np.exp(2 * logsumexp(weights, axis=0) - logsumexp(2 * weights, axis=0))
 

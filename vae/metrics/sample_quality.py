@@ -65,9 +65,7 @@ def _of_samples(space: str, measure: str) -> Callable[..., float | None]:
         )
         return found[measure]
 
-    compute.__doc__ = (
-        f"{MEASURES[measure][0]} of draws against test images in the space '{space}'; see `vae.distances`."
-    )
+    compute.__doc__ = f"{MEASURES[measure][0]} of draws against test images in the space '{space}'."
     return compute
 
 
