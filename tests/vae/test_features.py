@@ -6,8 +6,7 @@ from scipy.signal import correlate
 from sklearn.decomposition import PCA
 
 from vae.datasets import Data, DataSpec, Split, as_float, load
-from vae.features import FEATURES
-from vae.features._base import spread_over
+from vae.features import FEATURES, spread_over
 from vae.features.random import weights
 from vae.metrics import METRICS, Outcome
 from vae.spec import RunSpec

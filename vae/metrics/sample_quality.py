@@ -10,8 +10,7 @@ from pydantic import Field
 from vae.cache import read_arrays, write_arrays
 from vae.datasets import as_float
 from vae.distances import frechet, frechet_limit, kernel_distance, neighbourhoods
-from vae.features import FEATURES
-from vae.features._base import spread_over
+from vae.features import FEATURES, spread_over
 from vae.features.pca import PrincipalComponents
 from vae.features.random import RandomNetwork
 from vae.metrics._base import Column, metric
