@@ -83,6 +83,13 @@ class Frozen(BaseModel):
                 del settings[name]
         return settings
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, without what was derived from settings that may have changed."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
 
 class Part(Frozen):
     """A group of settings that many runs of a study have in common: validated, and turned into JSON, once for all.
@@ -119,13 +126,6 @@ class Part(Frozen):
     def identity(self) -> str:
         """The canonical JSON of the settings that tell this part from another."""
         return canonical_json(self.identifying())
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy, without what was derived from settings that may have changed."""
-        copied = super().model_copy(update=update, deep=deep)
-        for name in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[name]
-        return copied
 
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> str:

@@ -25,6 +25,7 @@ __all__ = ["Door", "Place", "Registry", "loading", "registries", "told"]
 
 T = TypeVar("T")
 Door = Literal["built in", "plugin", "distribution", "code"]
+_UNASKED = ("built in", "code")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,11 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         kind: what an entry is, as users call it; it appears in error messages.
         package: the import name of the folder.
+
+    Attributes:
+        kind: as given.
+        group: of entry points.
+        has_guests: whether an entry is not the package's own.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -108,6 +114,8 @@ class Registry(Mapping[str, T], Generic[T]):
         self._offered: dict[str, EntryPoint] = {}
         self._broken: dict[str, str] = {}
         self._searched = False
+        self.has_guests = False
+        self._unasked: list[str] = []
         self._inside = _Inside()
         # Held for a moment at a time, never while a module is imported: another thread may hold that module's own lock
         # and wait for an entry.
@@ -131,7 +139,7 @@ class Registry(Mapping[str, T], Generic[T]):
                     raise SpecError(
                         f"{self.kind} '{name}' is registered twice: in {known} and in {place}. Rename one of the two"
                     )
-                self._entries[name], self._places[name] = entry, place
+                self._put(name, entry, place)
             return entry
 
         return file
@@ -152,20 +160,33 @@ class Registry(Mapping[str, T], Generic[T]):
         with self._lock:
             before = {name: self._entries[name]} if name in self._entries else {}
             before_place = {name: self._places[name]} if before else {}
-            self._entries[name], self._places[name] = entry, place
+            self._put(name, entry, place)
         try:
             yield entry
         finally:
             with self._lock:
-                del self._entries[name], self._places[name]
-                self._entries |= before
-                self._places |= before_place
+                self._drop(name)
+                if before:
+                    self._put(name, before[name], before_place[name])
 
     def forget(self, module: str) -> None:
         """Take out what a module from outside registered."""
         with self._lock:
             for name in [name for name, place in self._places.items() if place.module == module]:
-                del self._entries[name], self._places[name]
+                self._drop(name)
+
+    def _put(self, name: str, entry: T, place: Place) -> None:
+        self._entries[name], self._places[name] = entry, place
+        self._derive()
+
+    def _drop(self, name: str) -> None:
+        del self._entries[name], self._places[name]
+        self._derive()
+
+    def _derive(self) -> None:
+        """Note what each of thousands of runs asks for."""
+        self.has_guests = any(place.door != "built in" for place in self._places.values())
+        self._unasked = sorted(name for name, place in self._places.items() if place.door in _UNASKED)
 
     def place(self, name: str) -> Place:
         """Return where the entry called `name` was registered.
@@ -197,6 +218,11 @@ class Registry(Mapping[str, T], Generic[T]):
             return ""
         text = place.source.text.encode() if place.source else _content(place.path, self._entries[name])
         return f"{place.distribution} {hashlib.sha256(text).hexdigest()}".strip()
+
+    def unasked(self) -> list[str]:
+        """Return the names, by alphabet, of what a run has without asking: nothing of plugins or distributions."""
+        self._search()
+        return list(self._unasked)
 
     @property
     def broken(self) -> Mapping[str, str]:
@@ -299,8 +325,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 self._broken[name] = f"{point.value} of {_distribution(point)} registers no {self.kind} '{name}'"
                 return
             path = Path(str(getattr(importlib.import_module(point.module), "__file__", point.module)))
-            self._entries[name] = found
-            self._places[name] = Place(path, 1, point.module, "distribution", distribution=_distribution(point))
+            self._put(name, found, Place(path, 1, point.module, "distribution", distribution=_distribution(point)))
 
     def _imported(self, name: str) -> bool:
         """Import a module, and tell whether that is over: it may be the very one that asks."""

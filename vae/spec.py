@@ -6,7 +6,7 @@ found in the registries by name, so that their settings are checked when the spe
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
@@ -23,6 +23,7 @@ from vae.terms import TERMS, Term
 
 __all__ = ["DataSpec", "RunSpec", "TrainSpec"]
 
+_REGISTRIES: tuple[Registry[Any], ...] = (DATASETS, NETWORKS, POSTERIORS, PRIORS, TERMS)
 _FIRST_PRIOR = "standard"  # that of all runs before there was a choice
 _REACHES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "linear": (-float("inf"), float("inf"))}
 
@@ -54,11 +55,6 @@ def _default_network() -> Network:
     return NETWORKS["conv"].shared({"name": "conv"}, "model")
 
 
-def _is_everybodys(term: str) -> bool:
-    """Tell whether a run has a term that it doesn't name, with its default weight: one of a plugin is asked for."""
-    return TERMS.place(term).door in ("built in", "code")
-
-
 def _chosen(registry: Registry[Any], settings: Any, section: str) -> Any:
     """Return the part that settings choose by its name."""
     if not isinstance(settings, Mapping):
@@ -67,6 +63,12 @@ def _chosen(registry: Registry[Any], settings: Any, section: str) -> Any:
     if not isinstance(name, str):
         raise SpecError(f"{section}.name: got {name!r}, expected one of {', '.join(registry)}{registry.failures()}")
     return registry[name].shared(settings, section)
+
+
+def _is_point(info: ValidationInfo) -> bool:
+    """Tell whether a run whose fields are being validated has a point for a posterior."""
+    posterior, network = info.data.get("posterior"), info.data.get("model")
+    return bool(posterior.deterministic if posterior else network and network.deterministic)
 
 
 class RunSpec(Frozen):
@@ -78,8 +80,8 @@ class RunSpec(Frozen):
 
     data: DataSpec = Field(default_factory=partial(DataSpec.shared, {}, "data"))
     model: SerializeAsAny[Network] = Field(default_factory=_default_network)
-    posterior: SerializeAsAny[Posterior] | None = Field(None, validate_default=True)
-    prior: SerializeAsAny[Prior] | None = Field(None, validate_default=True)
+    posterior: SerializeAsAny[Posterior] | None = Field(None, validate_default=False)  # see `_fill`
+    prior: SerializeAsAny[Prior] | None = Field(None, validate_default=False)
     loss: dict[str, SerializeAsAny[Term]] = Field(default_factory=dict)
     train: TrainSpec = Field(default_factory=partial(TrainSpec.shared, {}, "train"))
 
@@ -103,19 +105,14 @@ class RunSpec(Frozen):
     @classmethod
     def _build_posterior(cls, settings: Any, info: ValidationInfo) -> Any:
         network = info.data.get("model")
-        if network is None:  # refused already
+        if settings is None or network is None or network.deterministic:  # refused already; see `_fill`
             return None
-        if network.deterministic or settings is None:  # so that equal runs have equal specs
-            return usual_posterior(network.deterministic)
         return _chosen(POSTERIORS, settings, "posterior")
 
     @field_validator("prior", mode="before")
     @classmethod
     def _build_prior(cls, settings: Any, info: ValidationInfo) -> Any:
-        posterior = info.data.get("posterior")
-        if posterior is None or posterior.deterministic or settings is None:
-            return None if posterior is None else usual_prior(posterior)
-        return _chosen(PRIORS, settings, "prior")
+        return None if settings is None or _is_point(info) else _chosen(PRIORS, settings, "prior")
 
     @field_validator("loss", mode="before")
     @classmethod
@@ -124,12 +121,20 @@ class RunSpec(Frozen):
             raise SpecError(f"loss: got {settings!r}, expected a table of terms: {', '.join(TERMS)}{TERMS.failures()}")
         terms = {
             name: TERMS[name].shared(term, f"loss.{name}") if isinstance(term, Mapping) else term
-            for name, term in ({name: {} for name in TERMS if _is_everybodys(name)} | dict(settings)).items()
+            for name, term in ({name: {} for name in TERMS.unasked()} | dict(settings)).items()
         }
-        posterior = info.data.get("posterior")
-        if posterior is not None and posterior.deterministic:  # so that equal runs have equal specs
+        if _is_point(info):  # so that equal runs have equal specs
             return {name: term for name, term in terms.items() if not getattr(term, "needs_posterior", False)}
         return terms
+
+    @model_validator(mode="after")
+    def _fill(self) -> "RunSpec":
+        """Put what is usual where nothing is chosen, so that equal runs have equal specs, which then never change."""
+        if self.posterior is None:
+            self.__dict__["posterior"] = usual_posterior(self.model.deterministic)
+        if self.prior is None and self.posterior is not None:
+            self.__dict__["prior"] = usual_prior(self.posterior)
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> "RunSpec":
@@ -160,25 +165,26 @@ class RunSpec(Frozen):
 
     def digest(self, data_checksum: str = "") -> str:
         """Return the SHA-256 (hex) of the identity and the data's checksum: what tells a run from any other."""
-        text = canonical_object({"spec": self.identity(), "data": canonical_json(data_checksum)})
+        text = canonical_object({"spec": self.identity, "data": canonical_json(data_checksum)})
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @cached_property
     def identity(self) -> str:
-        """Return the canonical JSON of all that made the weights, and nothing else, made of that of the parts.
+        """The canonical JSON of all that made the weights, and nothing else, made of that of the parts.
 
         Left out are terms without a weight, the place of the data, and each setting that a later version added, where
         it has the value that means what was done before (`Added`). A digest that a trial was recorded with is so the
         digest that it has today.
         """
-        terms = canonical_object({name: term.identity for name, term in self.terms.items()})
         members = {
             "data": self.data.identity,
             "model": self.model.identity,
-            "loss": terms,
+            "loss": canonical_object({name: term.identity for name, term in self.terms.items()}),
             "train": self.train.identity,
         }
         # What was there before there was a choice is no part of it.
-        if self.posterior is not None and self.posterior != usual_posterior(self.model.deterministic):
+        usual = usual_posterior(self.model.deterministic)
+        if self.posterior is not None and self.posterior.identity != usual.identity:
             members["posterior"] = self.posterior.identity
         if self.prior is not None and self.prior.name != _FIRST_PRIOR:
             members["prior"] = self.prior.identity
@@ -205,6 +211,8 @@ class RunSpec(Frozen):
 
     def _foreign(self) -> Iterator[tuple[str, str, str]]:
         """Yield the kind and the name of each part that is not ours, and what identifies its code."""
+        if not any(registry.has_guests for registry in _REGISTRIES):
+            return
         for kind, name, registry in self.parts():
             if origin := registry.origin(name):
                 yield kind, name, origin

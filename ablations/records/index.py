@@ -34,7 +34,7 @@ class Known:
     @property
     def identity(self) -> str:
         """Of its spec, data left out (`RunSpec.identity`); "" where the spec can't be read any more."""
-        return self._spec.identity() if self._spec else ""
+        return self._spec.identity if self._spec else ""
 
     @property
     def digest(self) -> str:

@@ -104,7 +104,7 @@ def recorded(trials: Sequence[Trial], store: Store) -> list[Trial]:
     except DataError:
         found = sorted(known(store), key=lambda one: one.record.finished)
         digests = {one.identity: one.digest for one in found}
-        return [replace(trial, recorded=digests.get(trial.spec.identity(), "none")) for trial in trials]
+        return [replace(trial, recorded=digests.get(trial.spec.identity, "none")) for trial in trials]
     return list(trials)
 
 

@@ -176,7 +176,7 @@ class Study(Said):
             spec = self._spec(row)
             axes = {axis: self._shown(spec, row, axis) for axis in (*columns, "seed")}
             # Two rows that differ in what the model doesn't have (a KL weight without a KL term) are one trial.
-            unique.setdefault((spec.identity(), spec.data.path), Trial(axes, spec))
+            unique.setdefault((spec.identity, spec.data.path), Trial(axes, spec))
         return tuple(unique.values()), tuple(skipped)
 
     def _asked(self) -> Iterator[dict[str, Any]]:

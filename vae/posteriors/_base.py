@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from vae.parts import Part
@@ -78,12 +79,19 @@ class Posterior(Part):
 def usual_posterior(deterministic: bool) -> Posterior:
     """Return the posterior of a network for which none is chosen: a Gaussian, or the point of an autoencoder."""
     name = "deterministic" if deterministic else "gaussian"
-    return POSTERIORS[name].shared({"name": name}, "posterior")
+    found: Posterior = _plain(POSTERIORS[name], name)
+    return found
 
 
 def usual_prior(posterior: Posterior) -> Prior | None:
     """Return the prior of a posterior for which none is chosen; None of a point, which needs none."""
-    return None if posterior.deterministic else PRIORS["standard"].shared({"name": "standard"}, "prior")
+    return None if posterior.deterministic else _plain(PRIORS["standard"], "standard")
+
+
+@cache
+def _plain(part: Any, name: str) -> Any:
+    """Return a part without settings, the same object for each of the thousands of runs that have it."""
+    return part.shared({"name": name}, "")
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,9 @@ def test_workers_need_no_file_of_a_plugin(tmp_path: Path) -> None:
 
 def test_the_code_of_a_plugin_is_part_of_what_identifies_a_trial(tmp_path: Path) -> None:
     path = bring(tmp_path)
-    before = {trial.axes["model"]: (trial.digest, trial.spec.identity()) for trial in Study.load(path).trials()}
+    before = {trial.axes["model"]: (trial.digest, trial.spec.identity) for trial in Study.load(path).trials()}
     assert '"network subclassed"' in before["subclassed"][1]
-    assert "plugins" not in RunSpec().identity()
+    assert "plugins" not in RunSpec().identity
     plugin = tmp_path / "subclassed.py"
     plugin.write_text(plugin.read_text(encoding="utf-8") + "\n# another\n", encoding="utf-8")
     after = {trial.axes["model"]: trial.digest for trial in Study.load(path).trials()}
