@@ -1,6 +1,7 @@
 """Evaluation of a trained model, each metric, and the linear floor, on test splits of random images."""
 
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from vae.datasets import Data, Split
 from vae.errors import AbsentError
 from vae.metrics import METRICS, Outcome
 from vae.spec import RunSpec
-from vae.training import Trained
+
+if TYPE_CHECKING:
+    from vae.training import Trained
 
 __all__: list[str] = []
 
@@ -19,7 +22,9 @@ EVALUATED = 100  # images of the gate's evaluation
 CLASSES = 10
 
 
-def _untrained(kind: str, dataset: str, n: int) -> tuple[Trained, Data]:
+def _untrained(kind: str, dataset: str, n: int) -> "tuple[Trained, Data]":
+    from vae.training import Trained
+
     rng, shape = np.random.default_rng(0), SHAPES[dataset]
     train, test = (
         Split(rng.integers(0, 256, (n, *shape), dtype=np.uint8), rng.integers(0, CLASSES, n)) for _ in range(2)
