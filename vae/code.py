@@ -57,12 +57,18 @@ def is_current(code: Mapping[str, Any], *, closed: bool = False) -> bool:
     Args:
         code: it.
         closed: of parts that are not known here, as those of plugins that nobody named, think that they are the same.
+            Of a metric that is always thought: nothing here would measure it anew, and no training hangs on it.
     """
     parts = code.get("parts")
     if not isinstance(parts, Mapping) or code.get("core") != core_hash():
         return False
-    here = {name: part_hash(*name.split(" ", 1)) for name in parts}
-    return all(here[name] == known or (closed and here[name] is None) for name, known in parts.items())
+    return all(_is_same(name, known, closed=closed) for name, known in parts.items())
+
+
+def _is_same(part: str, known: str, *, closed: bool) -> bool:
+    kind, _, name = part.partition(" ")
+    here = part_hash(kind, name)
+    return here == known or (here is None and (closed or kind == "metric"))
 
 
 def summed(core: str, parts: Mapping[str, str]) -> str:

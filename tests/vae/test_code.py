@@ -116,6 +116,8 @@ def test_a_part_that_is_gone_makes_stale() -> None:
     code = code_of(RunSpec())
     assert is_current(code)
     assert not is_current(code | {"parts": code["parts"] | {"term gone": "0" * 64}})
+    assert is_current(code | {"parts": code["parts"] | {"metric gone": "0" * 64}}), "only its own number hung on it"
+    assert not is_current(code | {"parts": code["parts"] | {"metric mse": "0" * 64}})
     assert not is_current({"vae": "0" * 64, "git": None}), "format 1 has one hash, of other files"
 
 

@@ -161,6 +161,9 @@ def test_metrics_are_added_to_finished_trials(say: Say, done: Store) -> None:
         assert (done.trials / name / "model.keras").read_bytes() == models[name]
     assert "reach" in pd.read_csv(done.table_csv).columns
     assert "measured 0 trials" in say(*words, "--metrics", "reach"), "what is measured is not measured again"
+    forget()  # as whoever comes later, without the metric's file
+    assert "older code" not in say("run", "mine.toml", "--executor", "inline", "--no-pdf")
+    assert "reach" in pd.read_csv(done.table_csv).columns
     # Another setting is another measurement.
     text = done.study_file.read_text(encoding="utf-8")
     done.study_file.write_text(f"{text}\n[evaluate.reach]\ncount = 9\n", encoding="utf-8")
