@@ -11,7 +11,7 @@ from vae.cost import cost_of_model
 from vae.datasets import Data, load
 from vae.environment import keras_defaults
 from vae.errors import DivergedError
-from vae.metrics import METRICS, Outcome, usual_metrics
+from vae.metrics import METRICS, VALIDATION, Outcome, usual_metrics
 from vae.on_arrays import Arrays, as_data
 from vae.pictures import pictures
 from vae.plugins import place_in
@@ -25,7 +25,8 @@ class Evaluation:
     """What was measured.
 
     Attributes:
-        metrics: name -> value, None where a metric does not apply; `parameters` and `flops_per_image` among them.
+        metrics: name -> value, None where a metric does not apply; `parameters` and `flops_per_image` among them, and
+            `val_` and the name of each metric of the test images, on the validation images, where there are any.
         arrays: what figures show, pictures as uint8 in [0, 255]:
             `examples` (10, h, w, c) test images, one of each class first; `example_labels`; `reconstructions`;
             `interpolations` (pairs, steps, h, w, c) between examples of different classes, along a straight line, and
@@ -90,12 +91,25 @@ def measure(
 ) -> tuple[dict[str, float | None], dict[str, str]]:
     """Return name -> value of each metric, with its settings, and name -> what went wrong.
 
+    Where there are validation images, each metric but those of the data alone is measured on them too, as `val_NAME`.
     A metric from outside that fails costs its own number alone: the training is not lost, and it is measured later by
     `vaebench evaluate`.
 
     Raises:
         VaebenchError: a metric of ours can't be measured.
     """
+    values, failed = _measured(outcome, metrics)
+    validation = outcome.on_validation()
+    if validation is None:
+        return values, failed
+    chosen = {name: settings for name, settings in metrics.items() if not METRICS[name].fixed and name not in failed}
+    found, others = _measured(validation, chosen)
+    return values | {f"{VALIDATION}{name}": value for name, value in found.items()}, others | failed
+
+
+def _measured(
+    outcome: Outcome, metrics: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, float | None], dict[str, str]]:
     values: dict[str, float | None] = {}
     failed: dict[str, str] = {}
     for name, settings in metrics.items():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets import SMALLEST_SIDE, Data, Split, split_indices, subset_indices
+from vae.datasets import SMALLEST_SIDE, Data, Split, held_out, split_indices, subset_indices
 from vae.errors import SpecError
 from vae.spec import RunSpec
 
@@ -20,7 +20,8 @@ Arrays = NDArray[Any] | tuple[NDArray[Any], NDArray[Any] | None]
 def as_data(data: Data | Arrays, spec: RunSpec) -> Data:
     """Return images, or (images, labels), as a data set; of one, nothing is changed.
 
-    A share of them is held out for tests, as `data.test_fraction` and `data.split_seed` say; limits apply, too.
+    A share of them is held out for tests, as `data.test_fraction` and `data.split_seed` say, and of the others one for
+    validation, as `data.validation` does; limits apply, too.
 
     Args:
         data: images (n, height, width, channels) or (n, height, width), uint8 or floats in [0, 1]; labels (n,).
@@ -46,14 +47,17 @@ def as_data(data: Data | Arrays, spec: RunSpec) -> Data:
     digest = hashlib.sha256(repr((pixels.shape, names, spec.data.identity)).encode())
     digest.update(pixels.tobytes())
     digest.update(b"" if classes is None else classes.tobytes())
+    training = Split(pixels[train], None if classes is None else classes[train])
+    training, validation = held_out(training, None, spec.data)
     return Data(
         name=NAME,
-        train=Split(pixels[train], None if classes is None else classes[train]),
+        train=training,
         test=Split(pixels[test], None if classes is None else classes[test]),
         class_names=names,
         checksum=digest.hexdigest(),
         licence="",
         source="",
+        validation=validation,
     )
 
 

@@ -1,7 +1,7 @@
 """What a trained model makes of the test split: what metrics look at, made when it is first asked for, and once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -303,6 +303,18 @@ class Outcome:
         """Return the class asked for of each of n samples; None of an unconditional model."""
         return np.arange(n) % len(self.data.class_names) if self.spec.model.conditional else None
 
+    def on_validation(self) -> "Outcome | None":
+        """Return what the model makes of the validation images instead; None where there are none.
+
+        What hangs on training images and draws of the prior alone is not made again.
+        """
+        if self._data is None or self._data.validation is None:
+            return None
+        known = {name: value for name, value in vars(self).items() if name in _OF_TRAINING}
+        other = Outcome(self._model, replace(self._data, test=self._data.validation), self._spec, **known)
+        other._samples = self._samples
+        return other
+
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` returns, made once for all metrics that ask for it under this name."""
         kept: dict[str, Any] = vars(self).setdefault("_kept", {})
@@ -323,6 +335,7 @@ class Outcome:
         return Given(part, values, getattr(self._model, "posterior_layer", None))
 
 
+_OF_TRAINING = ("reference", "reference_images", "reference_labels", "reference_posterior", "noise_scale")
 _MEMBERS = {name for name, value in vars(Outcome).items() if isinstance(value, cached_property)}
 
 

@@ -106,7 +106,7 @@ def _classes(spec: RunSpec, data: Data) -> int:
     """
     if not spec.wants_labels:
         return 0
-    if data.train.labels is None or data.test.labels is None:
+    if data.train.labels is None or data.chosen_on.labels is None or data.test.labels is None:
         asks = "model.conditional = true" if spec.model.conditional else "a term of the loss"
         raise SpecError(f"{asks} needs labels, and the data set '{data.name}' has none")
     return len(data.class_names)
@@ -114,8 +114,8 @@ def _classes(spec: RunSpec, data: Data) -> int:
 
 def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, Batches]":
     batches = Batches(data.train.images, spec, data.train.labels if spec.wants_labels else None)
-    held_out = as_float(data.test.images[: spec.train.validation_limit], spec.data.range)
-    labels = data.test.labels if spec.wants_labels else None
+    held_out = as_float(data.chosen_on.images[: spec.train.validation_limit], spec.data.range)
+    labels = data.chosen_on.labels if spec.wants_labels else None
     labels = None if labels is None else labels[: spec.train.validation_limit]
     model.check_range(held_out)
     return _Monitor(model, batches, (held_out, labels), spec, on_epoch), batches

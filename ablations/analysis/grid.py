@@ -11,8 +11,9 @@ from ablations.records.status import Status
 from ablations.statistics.intervals import Spread, spread
 from ablations.text.columns import MAIN, directed
 from ablations.text.numbers import ABSENT, Formats, clean, setting, value_text
+from vae.metrics import VALIDATION
 
-__all__ = ["Configuration", "Grid", "best", "configurations", "ranked"]
+__all__ = ["Configuration", "Grid", "best", "chosen_by", "configurations", "ranked"]
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,23 @@ class Grid:
 
 
 def ranked(choices: Iterable[Configuration], name: str) -> list[Configuration]:
-    """Return configurations from the best to the worst mean of a metric; those without the metric are left out."""
+    """Return configurations from the best to the worst mean of a metric; those without the metric are left out.
+
+    On the validation images, where each has it of these: see `chosen_by`.
+    """
     known = [one for one in choices if math.isfinite(one.mean(name))]
-    return sorted(known, key=lambda one: directed(name) * one.mean(name))
+    by = chosen_by(known, name)
+    return sorted(known, key=lambda one: directed(name) * one.mean(by))
+
+
+def chosen_by(choices: Iterable[Configuration], name: str) -> str:
+    """Return the column by which configurations are held against one another in a metric.
+
+    That is the metric on the validation images, where all that have the metric have it of these; else itself.
+    """
+    twin = f"{VALIDATION}{name}"
+    known = [one for one in choices if math.isfinite(one.mean(name))]
+    return twin if known and all(math.isfinite(one.mean(twin)) for one in known) else name
 
 
 def best(choices: Iterable[Configuration], name: str) -> Configuration | None:

@@ -144,7 +144,7 @@ def _evaluate_again(job: Job, data: Data | None) -> Record:
     values, failed = measure(Outcome(load_model(job.store.model(record)), data, job.trial.spec), job.metrics)
     if failed:
         return replace(record, status=Status.FAILED, reason="; ".join(failed.values()))
-    hashes = {f"metric {name}": part_hash("metric", name) or "" for name in values}
+    hashes = {f"metric {name}": part_hash("metric", name) or "" for name in job.metrics}
     parts = {**record.code.get("parts", {}), **hashes}
     settings = {name: dict(one) for name, one in job.metrics.items() if one}
     kept = {name: one for name, one in record.evaluation.items() if name not in values}
@@ -228,4 +228,6 @@ def facts_of(data: Data) -> dict[str, object]:
         "test_images": len(data.test.images),
         "class_names": list(data.class_names),
     }
+    if data.validation is not None:
+        facts["validation_images"] = len(data.validation.images)
     return facts | ({"notices": list(data.notices)} if data.notices else {})

@@ -97,6 +97,7 @@ class Search:
         ranges: the axes that are ranges.
         entries: the proposals that have a result.
         grid: what a grid would have cost.
+        validated: whether the scores are of validation images, and not of the test images.
     """
 
     tune: TuneSpec
@@ -104,6 +105,7 @@ class Search:
     ranges: Mapping[str, Range]
     entries: tuple[Entry, ...]
     grid: GridCost
+    validated: bool = False
 
     @cached_property
     def scored(self) -> list[Entry]:
@@ -173,7 +175,9 @@ def read_search(study: Study | ClosedStudy, store: Store) -> Search | None:
     axes = {axis: values for axis, values in study.axes.items() if axis != "seed" and len(values) > 1}
     if any(entry.proposal.epochs is not None for entry in entries):
         axes["epochs"] = tuple(sorted({entry.epochs for entry in entries}))
-    return Search(study.tune or TuneSpec(), axes, study.ranges, entries, _grid(study, records.values()))
+    done = [record for record in records.values() if record.status == Status.DONE]
+    validated = bool(done) and all(record.data.get("validation_images") for record in done)
+    return Search(study.tune or TuneSpec(), axes, study.ranges, entries, _grid(study, records.values()), validated)
 
 
 def _entry(proposal: Proposal, result: Scored, results: Mapping[int, Scored], records: Mapping[str, Record]) -> Entry:

@@ -33,6 +33,7 @@ from ablations.study.trial import Trial
 from ablations.study.tune import TuneSpec
 from ablations.text.columns import directed
 from vae.errors import SpecError
+from vae.metrics import VALIDATION
 from vae.parts import canonical_json
 
 if TYPE_CHECKING:
@@ -237,7 +238,9 @@ class _Search:
 
 
 def _finite(record: "Record", name: str) -> float | None:
-    value = measured(record).get(name)
+    """Return a number of a trial, on the validation images where it has it of these; None where it is not finite."""
+    numbers = measured(record)
+    value = numbers.get(f"{VALIDATION}{name}", numbers.get(name))
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from vae.errors import SpecError, unknown_name
 from vae.parts import Frozen
 
-__all__ = ["CURVES", "StopSpec", "check_stop"]
+__all__ = ["CURVES", "StopSpec", "check_stop", "rewarded"]
 
 CURVES = {"sse": "reconstruction", "mse": "reconstruction"}
 """Objective of `[stop]` -> the term whose curve on held-out images it is read from; any other names its term itself."""
@@ -42,11 +42,21 @@ class StopSpec(Frozen):
         return f"val_{CURVES.get(self.objective, self.objective)}"
 
 
-def check_stop(stop: StopSpec, axes: Mapping[str, Sequence[Any]], terms: Sequence[str], where: str) -> None:
-    """Refuse rules for stopping that can't be followed.
+def check_stop(
+    stop: StopSpec, axes: Mapping[str, Sequence[Any]], terms: Sequence[str], where: str, varied: Mapping[str, str]
+) -> None:
+    """Refuse rules for stopping that can't be followed, or that mislead.
+
+    Args:
+        stop: the rules.
+        axes: axis -> values.
+        terms: of any loss.
+        where: the study, for messages.
+        varied: dotted place -> axis, of those with more than one value.
 
     Raises:
-        SpecError: rungs don't rise, share and eta are both given, or a name is unknown.
+        SpecError: rungs don't rise, share and eta are both given, a name is unknown, or the objective is what an axis
+            turns up and down by itself.
     """
     place = f"{where}: stop"
     if min(stop.rungs) < 1 or list(stop.rungs) != sorted(set(stop.rungs)):
@@ -63,3 +73,30 @@ def check_stop(stop: StopSpec, axes: Mapping[str, Sequence[Any]], terms: Sequenc
     for axis in stop.by:
         if axis not in axes and axis != "dataset":
             raise SpecError(f"{place}.by: {unknown_name('axis', axis, [*axes, 'dataset'])}")
+    free = {one: axis for one, axis in varied.items() if axis not in stop.by}
+    if turned := rewarded(stop.objective, free):
+        remedy = f'take sse or another term, or let only trials of equal {turned} compete: by = ["dataset", "{turned}"]'
+        raise SpecError(f"{place}.objective: {_why(stop.objective, turned)}: {remedy}")
+
+
+def rewarded(objective: str, varied: Mapping[str, str]) -> str | None:
+    """Return the axis by whose values alone an objective rises and falls, if there is one.
+
+    The KL falls where its weight rises, to nothing where the posterior has collapsed; the loss is another sum for every
+    weight. To choose by them chooses a weight, whatever the models are worth.
+
+    Args:
+        objective: a metric or a term.
+        varied: dotted place -> axis, of those with more than one value.
+    """
+    if objective == "kl":
+        return varied.get("loss.kl.weight")
+    if objective == "loss":
+        return next((axis for place, axis in varied.items() if place.startswith("loss.")), None)
+    return None
+
+
+def _why(objective: str, axis: str) -> str:
+    if objective == "kl":
+        return f"the KL is lowest where {axis} is highest, and nothing at all where the posterior has collapsed"
+    return f"each value of {axis} makes the loss another sum, so that the lowest says nothing of the models"

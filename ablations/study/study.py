@@ -271,10 +271,13 @@ class Study(Said):
         check_options(file, self.axes, self.fixed, self.settings, self.where)
         check_metrics(file.report.metrics, self.where)
         check_evaluation(file.evaluate, self.where)
+        varied = {
+            self.settings.resolve(axis, self.where): axis for axis, values in self.axes.items() if len(values) > 1
+        }
         if file.tune or self.ranges:
-            check_tune(file.tune or TuneSpec(), self.axes, self.ranges, self.where)
+            check_tune(file.tune or TuneSpec(), self.axes, self.ranges, self.where, varied)
         if file.stop:
-            check_stop(file.stop, self.axes, list(TERMS), self.where)
+            check_stop(file.stop, self.axes, list(TERMS), self.where, varied)
         if not self._rows[0]:
             raise SpecError(
                 f"{self.where}: no trial is left: the exclude rules match the whole {file.design.title}. Relax them"

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ablations.study.ranges import Range
+from ablations.study.stop import rewarded
 from ablations.text.columns import known_quantities, quantity
 from vae.errors import SpecError, unknown_name
 from vae.metrics import METRICS
@@ -61,8 +62,21 @@ class TuneSpec(Frozen):
         return self.trials or (20 if self.tuner in {"random", "bayesian"} else None)
 
 
-def check_tune(tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mapping[str, Range], where: str) -> None:
-    """Refuse a search that can't be made.
+def check_tune(
+    tune: TuneSpec,
+    axes: Mapping[str, Sequence[Any]],
+    ranges: Mapping[str, Range],
+    where: str,
+    varied: Mapping[str, str],
+) -> None:
+    """Refuse a search that can't be made, or that misleads.
+
+    Args:
+        tune: the search.
+        axes: axis -> values.
+        ranges: those that are ranges.
+        where: the study, for messages.
+        varied: dotted place -> axis, of those with more than one value.
 
     Raises:
         SpecError: a metric is unknown or has no direction, or an axis does not go with the tuner.
@@ -80,6 +94,13 @@ def check_tune(tune: TuneSpec, axes: Mapping[str, Sequence[Any]], ranges: Mappin
         )
     if isinstance(tune.objective, dict) and not any(tune.objective.values()):
         raise SpecError(f"{where}: tune.objective: got no weight other than 0, expected one at least")
+    counted = tune.objective if isinstance(tune.objective, dict) else dict.fromkeys(tune.names, 1.0)
+    wanted = [name for name, weight in counted.items() if weight]
+    if wanted == ["kl"] and (axis := rewarded("kl", varied)):
+        raise SpecError(
+            f"{where}: tune.objective: the KL is lowest where {axis} is highest, and nothing at all where the "
+            "posterior has collapsed: give it with another metric, { sse = 1.0, kl = 0.01 }, or take elbo"
+        )
     if tune.tuner == "grid":
         endless = [axis for axis, one in ranges.items() if not one.size]
         if endless:

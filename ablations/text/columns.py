@@ -1,10 +1,10 @@
 """What each column of a table is: its label, unit and direction. A metric says so itself; the others say it here."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from vae.metrics import METRICS, Metric
+from vae.metrics import METRICS, VALIDATION, Metric
 
 __all__ = [
     "ERROR",
@@ -13,6 +13,7 @@ __all__ = [
     "Quantity",
     "axis_label",
     "directed",
+    "in_tables",
     "known_quantities",
     "order",
     "quantity",
@@ -103,7 +104,14 @@ def quantity(name: str) -> Quantity:
     >>> quantity("my_new_score").label
     'my new score'
     """
-    return _of(METRICS[name]) if name in METRICS else _OTHERS.get(name) or _TOLD.get(name) or _unknown(name)
+    if name in METRICS:
+        return _of(METRICS[name])
+    if found := _OTHERS.get(name) or _TOLD.get(name):
+        return found
+    if name.startswith(VALIDATION) and len(name) > len(VALIDATION):
+        of = quantity(name.removeprefix(VALIDATION))
+        return replace(of, name=name, label=f"{of.label} (validation)", short=f"validation {of.word}")
+    return _unknown(name)
 
 
 @lru_cache(maxsize=512)
@@ -141,6 +149,11 @@ def order(names: set[str]) -> list[str]:
     first = sorted((place, name) for name, place in places.items() if place is not None)
     placed = [*(name for _, name in first), *(name for name in _OTHERS if name in names)]
     return placed + sorted(names.difference(placed))
+
+
+def in_tables(names: Iterable[str], metrics: Collection[str]) -> list[str]:
+    """Return the columns of a report's tables: all but validation columns of metrics that nothing is chosen by."""
+    return [name for name in names if not name.startswith(VALIDATION) or name.removeprefix(VALIDATION) in metrics]
 
 
 def _spoken(name: str) -> str:

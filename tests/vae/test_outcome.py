@@ -1,12 +1,14 @@
 """What metrics look at is made when it is asked for, once, and says what it can't know."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vae.datasets import Data, load
+from vae.datasets import Data, as_float, load
 from vae.errors import AbsentError, MetricError, SpecError
+from vae.evaluation import measure
 from vae.metrics import METRICS, Metric
 from vae.outcome import Outcome
 from vae.spec import RunSpec
@@ -107,3 +109,29 @@ def test_settings_of_a_metric_are_checked() -> None:
         metric.measure(Outcome(), {"size": "many"})
     with pytest.raises(SpecError, match=r"evaluate\.sized\.sise: unknown setting 'sise': did you mean 'size'"):
         metric.measure(Outcome(), {"sise": 5})
+
+
+def test_what_decides_is_measured_on_validation_images_and_what_is_reported_on_test_images() -> None:
+    spec = RunSpec.parse({**SPEC.settings(), "data": {"limit": 96, "test_limit": 40, "validation": 0.25}}, "")
+    data = load(spec.data)
+    assert data.validation is not None
+    trained = train(spec, data)
+    values, failed = measure(Outcome(trained.model, data, spec), {"mse": {}, "elbo": {}, "ssim": {}, "pca_mse": {}})
+    assert not failed
+    assert set(values) == {"mse", "elbo", "ssim", "pca_mse", "val_mse", "val_elbo", "val_ssim"}, (
+        "a floor decides nothing"
+    )
+    turned = replace(data, test=data.validation, validation=data.test)
+    other, _ = measure(Outcome(trained.model, turned, spec), {"mse": {}, "elbo": {}, "ssim": {}})
+    assert other == {name: values[pair] for name, pair in PAIRS.items()}
+    assert values["mse"] != values["val_mse"]
+    *_, last = trained.history
+    held_out = trained.model.measure(as_float(data.validation.images), None)
+    assert {name: last[f"val_{name}"] for name in held_out} == held_out, "the curves are of the validation images"
+
+
+PAIRS = {"mse": "val_mse", "elbo": "val_elbo", "ssim": "val_ssim"} | {
+    "val_mse": "mse",
+    "val_elbo": "elbo",
+    "val_ssim": "ssim",
+}

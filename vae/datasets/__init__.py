@@ -2,7 +2,7 @@
 
 from vae.datasets._arrays import RANGES, SMALLEST_SIDE, Data, Decoded, Opened, Split, as_float
 from vae.datasets._base import DATASETS, NOTICE, Dataset, DataSpec
-from vae.datasets._load import fingerprint, load
+from vae.datasets._load import fingerprint, held_out, load
 from vae.datasets._select import split_indices, subset_indices
 from vae.datasets._survey import Facts, check, survey
 
@@ -21,6 +21,7 @@ __all__ = [
     "as_float",
     "check",
     "fingerprint",
+    "held_out",
     "load",
     "split_indices",
     "subset_indices",

@@ -23,13 +23,15 @@ class Split:
 class Decoded:
     """All images of a data set, before any limit; labels index `class_names`.
 
-    `notices` say, a line each, what a user should know that only decoding can tell.
+    `notices` say, a line each, what a user should know that only decoding can tell; `validation` is the data set's own
+    third part, where it was asked for and has one.
     """
 
     train: Split
     test: Split
     class_names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    validation: Split | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Data:
         licence: the terms of use.
         source: whom to cite.
         notices: what the user should know of it, a line an item.
+        validation: images that are neither trained on nor reported, on which choices are made; None where there are
+            none, and test images serve.
     """
 
     name: str
@@ -80,12 +84,18 @@ class Data:
     licence: str
     source: str
     notices: tuple[str, ...] = ()
+    validation: Split | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of one image."""
         height, width, channels = self.train.images.shape[1:]
         return int(height), int(width), int(channels)
+
+    @property
+    def chosen_on(self) -> Split:
+        """The images on which choices are made: the validation images, or the test images where there are none."""
+        return self.validation or self.test
 
 
 def as_float(images: NDArray[np.uint8], range: str = "unit") -> NDArray[np.float32]:  # noqa: A002 - the setting's name

@@ -1,14 +1,14 @@
 """Which images a run is about, and the contract of a data set."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from vae.cache import read_everything
 from vae.datasets._arrays import SMALLEST_SIDE, Opened
 from vae.datasets._notices import of_pixels
-from vae.parts import Part
+from vae.parts import Added, Part
 from vae.registry import Registry
 
 __all__ = ["DATASETS", "NOTICE", "DataSpec", "Dataset"]
@@ -30,7 +30,9 @@ class DataSpec(Part):
         size: (height, width) in pixels to resize to; images that differ in size get the commonest without it.
         range: `unit` scales pixels to [0, 1], `symmetric` to [-1, 1].
         test_fraction: share of the images held out where the data set has no official split.
-        split_seed: seed of that split.
+        validation: share of the training images that is not trained on: choices are made on it. A data set's own
+            validation part is taken where it has one (CelebA). At 0, choices are made on test images.
+        split_seed: seed of these splits.
     """
 
     name: str = "digits"
@@ -40,6 +42,7 @@ class DataSpec(Part):
     size: tuple[int, int] | None = None
     range: Literal["unit", "symmetric"] = "unit"
     test_fraction: float = Field(0.3, gt=0, lt=1)
+    validation: Annotated[float, Field(ge=0, lt=1), Added(before=0.0)] = 0.0
     split_seed: int = Field(42, ge=0, lt=2**32)
 
     def identifying(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """From a spec to arrays: open, decode or take from the cache, resize, check, limit."""
 
 import hashlib
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,11 @@ from vae.datasets._arrays import MOST_CHANNELS, SMALLEST_SIDE, Data, Decoded, Op
 from vae.datasets._base import DATASETS, Dataset, DataSpec
 from vae.datasets._images import resize_images
 from vae.datasets._notices import of_pixels
-from vae.datasets._select import subset_indices
+from vae.datasets._select import split_indices, subset_indices
 from vae.errors import DataError, SpecError
 from vae.parts import canonical_json
 
-__all__ = ["check_cache", "entry_for", "fingerprint", "fingerprint_of", "load"]
+__all__ = ["check_cache", "entry_for", "fingerprint", "fingerprint_of", "held_out", "load"]
 
 # Raise it when decoding, resizing, splitting or limiting comes to give other pixels.
 _REVISION = 1
@@ -34,16 +35,35 @@ def load(spec: DataSpec) -> Data:
     entry = entry_for(spec)
     opened = entry.open(spec)
     decoded = _decoded(spec, opened)
+    train, validation = held_out(_limited(decoded.train, spec.limit), decoded.validation, spec)
     return Data(
         name=spec.name,
-        train=_limited(decoded.train, spec.limit),
+        train=train,
         test=_limited(decoded.test, spec.test_limit),
         class_names=decoded.class_names,
         checksum=fingerprint_of(spec, opened),
         licence=entry.licence,
         source=entry.source,
         notices=(*opened.notices, *decoded.notices),
+        validation=validation,
     )
+
+
+def held_out(train: Split, official: Split | None, spec: DataSpec) -> tuple[Split, Split | None]:
+    """Return what is trained on, and the validation images: the official ones, or a share of the training images.
+
+    Of official ones there are no more than this share where training images are limited: a small try stays small.
+
+    Raises:
+        DataError: nothing would be left to train on.
+    """
+    if not spec.validation:
+        return train, None
+    if official is not None:
+        most = None if spec.limit is None else math.ceil(spec.validation * spec.limit)
+        return train, _limited(official, most)
+    kept, chosen = split_indices(len(train.images), spec.validation, spec.split_seed, train.labels, "validation")
+    return _taken(train, kept), _taken(train, chosen)
 
 
 def fingerprint(spec: DataSpec) -> str:
@@ -89,7 +109,10 @@ def check_cache(content: str) -> list[str]:
 
 
 def fingerprint_of(spec: DataSpec, opened: Opened) -> str:
-    return _digest(_identity(spec, opened) | {"limit": spec.limit, "test_limit": spec.test_limit})
+    identity = _identity(spec, opened) | {"limit": spec.limit, "test_limit": spec.test_limit}
+    if spec.validation:
+        identity |= {"validation": spec.validation, "split_seed": spec.split_seed}
+    return _digest(identity)
 
 
 def _identity(spec: DataSpec, opened: Opened) -> dict[str, object]:
@@ -119,6 +142,9 @@ def _decoded(spec: DataSpec, opened: Opened) -> Decoded:
         decoded = _finished(spec, opened)
         arrays: dict[str, NDArray[Any]] = {"train_images": decoded.train.images, "test_images": decoded.test.images}
         labels = {"train_labels": decoded.train.labels, "test_labels": decoded.test.labels}
+        if decoded.validation is not None:
+            arrays["validation_images"] = decoded.validation.images
+            labels["validation_labels"] = decoded.validation.labels
         arrays |= {name: label for name, label in labels.items() if label is not None}
         notes = {
             "class_names": list(decoded.class_names),
@@ -135,12 +161,14 @@ def _from_cache(key: str, opened: Opened) -> Decoded | None:
     if found is None:
         return None
     arrays, notes = found
+    official = arrays.get("validation_images")
     try:
         decoded = Decoded(
             Split(arrays["train_images"], arrays.get("train_labels")),
             Split(arrays["test_images"], arrays.get("test_labels")),
             tuple(map(str, notes["class_names"])),
             tuple(map(str, notes.get("notices", ()))),
+            None if official is None else Split(official, arrays.get("validation_labels")),
         )
         _validate(decoded)
     except (DataError, KeyError, TypeError):
@@ -152,8 +180,8 @@ def _from_cache(key: str, opened: Opened) -> Decoded | None:
 def _finished(spec: DataSpec, opened: Opened) -> Decoded:
     decoded = opened.decode()
     if spec.size is not None:
-        train, test = (resize_images(split.images, spec.size) for split in (decoded.train, decoded.test))
-        decoded = replace(decoded, train=Split(train, decoded.train.labels), test=Split(test, decoded.test.labels))
+        sides: dict[str, Any] = {field: _resized(split, spec.size) for field, split in _sides(decoded).items()}
+        decoded = replace(decoded, **sides)
     try:
         _validate(decoded)
     except DataError as error:
@@ -162,8 +190,20 @@ def _finished(spec: DataSpec, opened: Opened) -> Decoded:
     return replace(decoded, notices=(*decoded.notices, *notices))
 
 
+def _sides(decoded: Decoded) -> dict[str, Split]:
+    """Return field -> split of those that are there."""
+    found = {"train": decoded.train, "test": decoded.test}
+    return found if decoded.validation is None else found | {"validation": decoded.validation}
+
+
+def _resized(split: Split, size: tuple[int, int]) -> Split:
+    return Split(resize_images(split.images, size), split.labels)
+
+
 def _validate(decoded: Decoded) -> None:
-    for name, split in (("training", decoded.train), ("test", decoded.test)):
+    sides = _sides(decoded)
+    for field, split in sides.items():
+        name = "training" if field == "train" else field
         images: NDArray[Any] = split.images
         if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= MOST_CHANNELS:  # noqa: PLR2004
             raise DataError(
@@ -179,10 +219,10 @@ def _validate(decoded: Decoded) -> None:
                 "Enlarge them with data.size = [height, width]",
             )
         _validate_labels(name, split, len(decoded.class_names))
-    if decoded.train.images.shape[1:] != decoded.test.images.shape[1:]:
-        raise DataError(
-            f"training images are {decoded.train.images.shape[1:]}, but test images {decoded.test.images.shape[1:]}",
-        )
+        if split.images.shape[1:] != decoded.train.images.shape[1:]:
+            raise DataError(
+                f"training images are {decoded.train.images.shape[1:]}, but {name} images {split.images.shape[1:]}",
+            )
 
 
 def _validate_labels(name: str, split: Split, classes: int) -> None:
@@ -199,6 +239,8 @@ def _validate_labels(name: str, split: Split, classes: int) -> None:
 
 def _limited(split: Split, limit: int | None) -> Split:
     chosen = subset_indices(len(split.images), split.labels, limit)
-    if chosen is None:
-        return split
+    return split if chosen is None else _taken(split, chosen)
+
+
+def _taken(split: Split, chosen: NDArray[np.int64]) -> Split:
     return Split(split.images[chosen], None if split.labels is None else split.labels[chosen])

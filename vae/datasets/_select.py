@@ -39,6 +39,7 @@ def split_indices(
     fraction: float,
     seed: int,
     labels: Indices | None = None,
+    setting: str = "test_fraction",
 ) -> tuple[Indices, Indices]:
     """Return the sorted indices of the training and of the test images: ceil(fraction * count) for the test.
 
@@ -53,9 +54,9 @@ def split_indices(
     held_out = math.ceil(fraction * count)
     if not 0 < held_out < count:
         raise DataError(
-            f"{count} image{'' if count == 1 else 's'} cannot be split: test_fraction = {fraction:g} holds out "
+            f"{count} image{'' if count == 1 else 's'} cannot be split: {setting} = {fraction:g} holds out "
             f"{held_out}, which leaves {max(count - held_out, 0)} for training. Give more images, or another "
-            "data.test_fraction",
+            f"data.{setting}",
         )
     random = np.random.RandomState(seed)
     order = random.permutation(count)

@@ -1,6 +1,8 @@
 """CelebA: aligned faces of celebrities (Liu, Luo, Wang, Tang, 2015)."""
 
+import itertools
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from vae.errors import DataError
 __all__ = ["Celeba"]
 
 _LABEL = "Smiling"
-_TRAIN, _TEST = 0, 2  # 1 is the validation part
+_TRAIN, _VALIDATION, _TEST = 0, 1, 2
 _PACKED = "img_align_celeba.zip"
 _SIZE = (64, 64)
 _USUAL = (
@@ -41,9 +43,10 @@ class Celeba(Dataset):
 
     `DataSpec.size` overrides 64 x 64; the cut then has its proportions. The official lists may lie where the usual
     copies keep them (see `find_list`), as text or as tables: with `list_attr_celeba` the label is whether the face is
-    smiling; with `list_eval_partition`, if any image given is of its test part, that is the split, and the validation
-    part is left out, since nothing is chosen by it. Otherwise `test_fraction` of the images, drawn by `split_seed`, are
-    the test: with 0.3 and 42 the split of a widely used recipe, with or without labels.
+    smiling; with `list_eval_partition`, if any image given is of its test part, that is the split, and its validation
+    part is what choices are made on where `DataSpec.validation` asks for one, else left out. Otherwise `test_fraction`
+    of the images, drawn by `split_seed`, are the test: with 0.3 and 42 the split of a widely used recipe, with or
+    without labels.
     """
 
     title = "CelebA"
@@ -57,27 +60,31 @@ class Celeba(Dataset):
         attributes, partition = find_list(tree, ATTRIBUTES), find_list(tree, PARTITION)
         notices = [*tree.notices, *_missing(tree, attributes, partition)]
         official = _official_split(tree, partition) if partition else None
-        settings = {}
+        settings: dict[str, object] = {}
         if official is None:
             if partition:
                 notices.append(f"{partition.where} has none of these images in its test part: the split is drawn")
             partition = None
-            official = split_indices(len(tree.names), spec.test_fraction, spec.split_seed)
+            official = *split_indices(len(tree.names), spec.test_fraction, spec.split_seed), np.empty(0, np.int64)
             settings = {"test_fraction": spec.test_fraction, "split_seed": spec.split_seed}
-        train, test = official
+        train, test, validation = official
+        parts = [train, test]
+        if spec.validation and len(validation):
+            parts.append(validation)
+            settings["validation"] = "official"
         labels = _smiling(tree, attributes) if attributes else None
-        sides = [tree.names[i] for i in train], [tree.names[i] for i in test]
+        sides = [[tree.names[i] for i in part] for part in parts]
         content = content_digest(tree, [found.content for found in (attributes, partition) if found])
         return Opened(
             where=str(tree.path),
             content=content,
             decode=partial(
-                _decode, tree, sides, None if labels is None else (labels[train], labels[test]), spec.size or _SIZE
+                _decode, tree, sides, None if labels is None else [labels[part] for part in parts], spec.size or _SIZE
             ),
             settings={**settings, **pixel_revision(tree, content)},
             counts=(len(train), len(test)),
             shape=(*(spec.size or _SIZE), 3),
-            notices=(*notices, *trained_on_too(tree.hashes, *sides)),
+            notices=(*notices, *trained_on_too(tree.hashes, *sides[:2])),
         )
 
 
@@ -121,14 +128,15 @@ def _single_zip(path: Path) -> Path:
     return zips[0] if len(zips) == 1 else path
 
 
-def _official_split(tree: Tree, found: FaceList) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def _official_split(tree: Tree, found: FaceList) -> tuple[NDArray[np.int64], ...] | None:
+    """Return the places of training, test and validation images; None where no image is of the test part."""
     part = np.array([found.value(name, 0, ("0", "1", "2")) for name in tree.names], np.int64)
     train, test = np.flatnonzero(part == _TRAIN), np.flatnonzero(part == _TEST)
     if not len(test):
         return None
     if not len(train):
         raise DataError(f"{tree.path}: by {found.where} none of the {len(part)} images is for training")
-    return train, test
+    return train, test, np.flatnonzero(part == _VALIDATION)
 
 
 def _smiling(tree: Tree, found: FaceList) -> NDArray[np.int64]:
@@ -143,12 +151,12 @@ def _smiling(tree: Tree, found: FaceList) -> NDArray[np.int64]:
 
 def _decode(
     tree: Tree,
-    sides: tuple[list[str], list[str]],
-    labels: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
+    sides: Sequence[Sequence[str]],
+    labels: Sequence[NDArray[np.int64]] | None,
     size: tuple[int, int],
 ) -> Decoded:
-    pixels, notices = read_images(tree, [*sides[0], *sides[1]], Rules(size, crop=True, colour=True))
-    train, test = np.split(pixels, [len(sides[0])])
-    if labels is None:
-        return Decoded(Split(train), Split(test), notices=notices)
-    return Decoded(Split(train, labels[0]), Split(test, labels[1]), ("not smiling", "smiling"), notices)
+    pixels, notices = read_images(tree, [*itertools.chain(*sides)], Rules(size, crop=True, colour=True))
+    parts = np.split(pixels, np.cumsum([len(side) for side in sides])[:-1])
+    classes = () if labels is None else ("not smiling", "smiling")
+    train, test, *validation = map(Split, parts, labels) if labels else map(Split, parts)
+    return Decoded(train, test, classes, notices, validation[0] if validation else None)

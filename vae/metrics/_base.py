@@ -17,11 +17,14 @@ from vae.registry import Registry
 from vae.signature import fields_of
 from vae.sources import Source
 
-__all__ = ["METRICS", "Array", "Column", "Expense", "Metric", "metric", "usual_metrics"]
+__all__ = ["METRICS", "VALIDATION", "Array", "Column", "Expense", "Metric", "metric", "usual_metrics"]
 
 Array = NDArray[np.floating]
 Direction = Literal["lower", "higher", "neither"]
 Expense = Literal["low", "high"]
+
+VALIDATION = "val_"
+"""Begins the name of the column that holds a metric on the validation images, beside the one on test images."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from ablations.analysis.grid import Configuration, Grid, best, ranked
+from ablations.analysis.grid import Configuration, Grid, best, chosen_by, ranked
 from ablations.analysis.pairs import counterpart, is_baseline, paired
 from ablations.report.findings._base import Known, Statement, finding
 from ablations.report.findings._phrases import difference, with_seeds
@@ -34,7 +34,8 @@ def _rivals(order: Sequence[Configuration], name: str) -> list[str]:
     """Say from how many others the best is told: paired by seed, corrected for their number."""
     if len(order) == 1:
         return ["No other configuration has this metric."]
-    effects = corrected([paired_effect([paired(order[0], other, name)]) for other in order[1:]])
+    by = chosen_by(order, name)
+    effects = corrected([paired_effect([paired(order[0], other, by)]) for other in order[1:]])
     judged = [effect for effect in effects if effect.change.known]
     if not judged:
         return ["With one seed the spread is not known, so that the order of close configurations is not either."]

@@ -33,7 +33,10 @@ def _found(search: Search) -> Statement:
         numbers = [f"{quantity(name).label} {formats.with_unit(name, metrics[name])}" for name in search.tune.names]
         return f"{search.label(entry)} ({', '.join(numbers)})"
 
-    bias = "Scores are of the test images, by which the choice was made: expect somewhat worse on others."
+    if search.validated:
+        bias = "Scores are of the validation images: what the best gives on test images stands with each data set."
+    else:
+        bias = "Scores are of the test images, by which the choice was made: expect somewhat worse on others."
     if search.tune.pareto:
         members = "; ".join(told(entry) for entry in search.front)
         return Statement("Pareto front", f"{count(len(search.front), 'configuration')}: {members}. {bias}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ablations.analysis.grid import Configuration, Grid, ranked
+from ablations.analysis.grid import Configuration, Grid, chosen_by, ranked
 from ablations.analysis.pairs import by_seed, paired, seed_matrix
 from ablations.report.tables.view import Cell, Column, TableView, axis_cells, axis_columns, sortable
 from ablations.statistics.intervals import Effect, mean_interval, paired_effect, pareto_front
@@ -97,14 +97,15 @@ def _rank_row(grid: Grid, known: Sequence[Configuration], name: str) -> tuple[Ce
     order = ranked(known, name)
     if len(order) < 2:  # noqa: PLR2004 - no contest
         return None
+    by = chosen_by(order, name)
     first, second = order[:2]
-    pairs = paired(second, first, name)
+    pairs = paired(second, first, by)
     effect = paired_effect([pairs])
-    judged = [one for one in order if len(by_seed(one, name)) > 1]
+    judged = [one for one in order if len(by_seed(one, by)) > 1]
     stays = rival = ABSENT
     share = math.nan
     if judged and judged[0] is first:
-        matrix = seed_matrix(judged, name)
+        matrix = seed_matrix(judged, by)
         stability = rank_stability(matrix, maximize=quantity(name).better == "higher")
         share = stability.stays
         stays = share_text(share)

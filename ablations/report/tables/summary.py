@@ -7,7 +7,7 @@ from ablations.analysis.grid import Configuration, Grid
 from ablations.records.record import measured
 from ablations.records.status import Status
 from ablations.report.tables.view import Cell, Column, TableView, axis_cell, axis_columns, sortable
-from ablations.text.columns import ERROR, FLOOR, MAIN, order, quantity
+from ablations.text.columns import ERROR, FLOOR, MAIN, in_tables, order, quantity
 from ablations.text.numbers import ABSENT, clean, percent
 
 __all__ = ["number_column", "summary_tables"]
@@ -23,7 +23,7 @@ def summary_tables(grid: Grid) -> list[TableView]:
 def _summary_table(grid: Grid, dataset: str, place: int) -> TableView:
     rows = grid.within(dataset, done=False)
     present = {name for one in rows for trial in one.trials for name in measured(trial)}
-    names = order(present)
+    names = in_tables(order(present), grid.metrics)
     axes = list(grid.varying)
     ranks = _ranks(grid.metrics)
     columns = axis_columns(grid, rows)

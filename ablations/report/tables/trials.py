@@ -8,7 +8,7 @@ from ablations.records.record import SEED, Record, measured
 from ablations.records.status import Status
 from ablations.report.tables.summary import number_column
 from ablations.report.tables.view import Cell, Column, TableView, is_numeric, sortable
-from ablations.text.columns import MAIN, axis_label, order
+from ablations.text.columns import MAIN, axis_label, in_tables, order
 from ablations.text.numbers import clean, count, value_text
 
 __all__ = ["failures", "skips", "trial_table"]
@@ -18,7 +18,7 @@ _REASON = "reason"
 
 def trial_table(grid: Grid, records: Sequence[Record], stale: Collection[str]) -> TableView:
     """Return one row a trial, those that failed included with their reason."""
-    names = order({name for record in records for name in measured(record)})
+    names = in_tables(order({name for record in records for name in measured(record)}), grid.metrics)
     axes = [axis for axis in dict.fromkeys(axis for record in records for axis in record.axes) if axis != SEED]
     axes = [axis for axis in axes if axis in grid.varying or (axis == "dataset" and len(grid.datasets) > 1)]
     columns = [Column(axis, axis_label(axis), is_numeric(grid.configurations, axis)) for axis in axes]

@@ -14,6 +14,7 @@ from ablations.study.tune import TuneSpec
 from vae.errors import SpecError
 
 TABLE: dict[str, Any] = {"name": "s", "fixed": {"dataset": "digits", "model": "dense_vae"}}
+WEIGHTS = {"kl_weight": [1e-4, 1e-2]}
 LATENT = {"latent_dim": {"min": 2, "max": 256, "log": True}}
 
 
@@ -111,12 +112,25 @@ def test_a_range_that_is_none_is_one_error(axis: dict[str, Any], said: str) -> N
         ({"stop": {"rungs": [1], "keep": 1.5}}, "stop.keep: got 1.5"),
         ({"stop": {"rungs": [1], "objective": "psnr"}}, "stop.objective: unknown curve 'psnr'"),
         ({"stop": {"rungs": [1], "by": ["modle"]}}, "stop.by: unknown axis 'modle': did you mean 'model'?"),
+        ({"stop": {"rungs": [1], "objective": "kl"}, "axes": WEIGHTS}, "the KL is lowest where kl_weight is highest"),
+        ({"stop": {"rungs": [1], "objective": "loss"}, "axes": WEIGHTS}, "each value of kl_weight makes the loss"),
+        (
+            {"stop": {"rungs": [1], "objective": "loss"}, "axes": {"ssim_weight": [0.0, 1.0]}},
+            "each value of ssim_weight makes the loss another sum",
+        ),
+        ({"tune": {"objective": {"kl": 1.0, "sse": 0.0}}, "axes": WEIGHTS}, "the KL is lowest where kl_weight"),
     ],
 )
 def test_what_cannot_be_searched_or_stopped_is_one_error(tables: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match=r"^study[:.]") as error:
         study(**{"axes": {"model": ["dense_vae"], "latent_dim": [2, 3]}} | tables)
     assert said in str(error.value)
+
+
+def test_what_a_weight_turns_up_may_be_asked_for_among_equal_weights() -> None:
+    study(axes=WEIGHTS, stop={"rungs": [1], "objective": "loss", "by": ["kl_weight"]})
+    study(axes={"loss.kl.weight": [1e-4], "latent_dim": [2, 3]}, stop={"rungs": [1], "objective": "kl"})
+    study(axes=WEIGHTS, tune={"objective": {"sse": 1.0, "kl": 0.01}})
 
 
 def test_what_the_settings_mean() -> None:

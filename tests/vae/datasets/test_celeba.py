@@ -283,3 +283,25 @@ def test_check_reads_every_image(folder: Path) -> None:
     (folder / "img_align_celeba" / "000007.jpg").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"000007\.jpg"):
         check("celeba", str(folder))
+
+
+def test_the_official_validation_part_is_what_choices_are_made_on(folder: Path, write: Callable[..., Any]) -> None:
+    write(folder, LISTS)
+    data = load(spec(folder, validation=0.1))
+    is_official(data)
+    assert data.validation is not None
+    assert numbers(data.validation) == [i for i in range(20) if i % 4 == 2], "all of it, whatever the share"
+    assert data.validation.labels.tolist() == [int(SMILING[i] == 1) for i in numbers(data.validation)]
+    again = load(spec(folder, validation=0.1))
+    assert again.validation is not None
+    assert numbers(again.validation) == numbers(data.validation), "from the cache"
+    small = load(spec(folder, validation=0.4, limit=5))
+    assert small.validation is not None
+    assert (len(small.train.images), len(small.validation.images)) == (5, 2), "a small try stays small"
+
+
+def test_without_an_official_part_a_share_is_drawn(folder: Path) -> None:
+    data = load(spec(folder, validation=0.25))
+    assert data.validation is not None
+    assert (len(data.train.images), len(data.validation.images), len(data.test.images)) == (10, 4, 6)
+    assert not set(numbers(data.validation)) & {*numbers(data.train), *numbers(data.test)}
