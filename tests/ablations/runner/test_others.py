@@ -41,6 +41,14 @@ main(["run", "others.toml", "--executor", "inline", "--threads", "1", "--no-pdf"
 """
 
 
+SHORTER = {
+    ', "dense_vae"]': "]",
+    '"standard", "own_mixture"]': '"own_mixture"]',
+    '[[exclude]]\nmodel = "dense_vae"\nprior = "own_mixture"\n': "",
+    'baseline = { model = "dense_vae", prior = "standard" }\n': "",
+}
+
+
 def bring(folder: Path) -> Path:
     """Lay the plugins, their data and a study of one seed into a folder, and return the study."""
     for path in PLUGINS.iterdir():
@@ -76,7 +84,12 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 def test_a_study_of_others_parts_is_killed_and_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    bring(tmp_path)
+    study = bring(tmp_path)
+    text = study.read_text(encoding="utf-8")
+    for whole, part in SHORTER.items():  # each part once: what takes time is to trace networks
+        assert whole in text
+        text = text.replace(whole, part)
+    study.write_text(text, encoding="utf-8")
     options = ("--threads", "1", "--no-pdf")
     whole = command(tmp_path, "-m", "vaebench", "run", "others.toml", "--executor", "inline", *options)
     assert whole.returncode == 0, whole.stdout + whole.stderr
@@ -86,7 +99,7 @@ def test_a_study_of_others_parts_is_killed_and_goes_on_to_the_same_bits(tmp_path
     again = command(tmp_path, "-m", "vaebench", "run", "others.toml", "--workers", "2", "--results", "killed", *options)
     assert again.returncode == 0, again.stdout + again.stderr
     expected = told(tmp_path / "results")
-    assert len(expected) == 7
+    assert len(expected) == 3
     assert told(tmp_path / "killed") == expected
     resumed = [record.notes for name in expected if (record := Store(tmp_path / "killed/others").read(name))]
     assert sum("resumed" in notes for notes in resumed) == 1
