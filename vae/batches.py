@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets import as_float
+from vae.datasets import as_float, drawn
 from vae.spec import RunSpec
 
 __all__ = ["Batches"]
@@ -19,9 +19,24 @@ AHEAD = 2  # batches that are made while the model is busy with one
 class Batches(keras.utils.PyDataset):
     """Shuffled, scaled training batches; the order is a function of seed and epoch alone."""
 
-    def __init__(self, images: NDArray[np.uint8], spec: RunSpec, labels: NDArray[np.int64] | None = None) -> None:
-        """Take the training images (n, height, width, channels) of a run, and their labels where they are wanted."""
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        spec: RunSpec,
+        labels: NDArray[np.int64] | None = None,
+        *,
+        redrawn: bool = False,
+    ) -> None:
+        """Take the training images (n, height, width, channels) of a run, and their labels where they are wanted.
+
+        Args:
+            images: uint8.
+            spec: the run.
+            labels: (n,).
+            redrawn: make them black or white in each epoch anew, by a draw that is a function of seed, epoch and step.
+        """
         super().__init__()
+        self._redrawn = redrawn
         self._images, self._range = images, spec.data.range
         self._labels = None if labels is None else labels.astype(np.int32)
         self._size, self._seed = spec.train.batch_size, spec.train.seed
@@ -31,6 +46,7 @@ class Batches(keras.utils.PyDataset):
         """Draw the order of `epoch` (from 0) and leave out its first `skip` batches."""
         order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
         self._order = order[skip * self._size :]
+        self._epoch, self._skip = epoch, skip
 
     def __len__(self) -> int:
         """Return how many batches are left of the epoch."""
@@ -39,7 +55,10 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any]:
         """Return one batch: images (batch, height, width, channels), with labels a tuple of them and these (batch,)."""
         chosen = self._order[index * self._size : (index + 1) * self._size]
-        images = as_float(self._images[chosen], self._range)
+        levels = self._images[chosen]
+        if self._redrawn:
+            levels = drawn(levels, np.random.default_rng([self._seed, self._epoch, self._skip + index]))
+        images = as_float(levels, self._range)
         return (images if self._labels is None else (images, self._labels[chosen]),)
 
     def feed(self) -> Any:

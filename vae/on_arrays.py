@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets import SMALLEST_SIDE, Data, Split, held_out, split_indices, subset_indices
+from vae.datasets import SMALLEST_SIDE, Data, Split, held_out, in_black_and_white, split_indices, subset_indices
 from vae.errors import SpecError
 from vae.spec import RunSpec
 
@@ -49,7 +49,7 @@ def as_data(data: Data | Arrays, spec: RunSpec) -> Data:
     digest.update(b"" if classes is None else classes.tobytes())
     training = Split(pixels[train], None if classes is None else classes[train])
     training, validation = held_out(training, None, spec.data)
-    return Data(
+    data = Data(
         name=NAME,
         train=training,
         test=Split(pixels[test], None if classes is None else classes[test]),
@@ -59,6 +59,7 @@ def as_data(data: Data | Arrays, spec: RunSpec) -> Data:
         source="",
         validation=validation,
     )
+    return in_black_and_white(data, spec.data)
 
 
 def _limited(chosen: NDArray[np.int64], classes: NDArray[np.int64] | None, limit: int | None) -> NDArray[np.int64]:

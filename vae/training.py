@@ -113,7 +113,9 @@ def _classes(spec: RunSpec, data: Data) -> int:
 
 
 def _prepared(model: VAE, spec: RunSpec, data: Data, on_epoch: Progress | None) -> "tuple[_Monitor, Batches]":
-    batches = Batches(data.train.images, spec, data.train.labels if spec.wants_labels else None)
+    images = data.train.images if data.intensities is None else data.intensities
+    labels = data.train.labels if spec.wants_labels else None
+    batches = Batches(images, spec, labels, redrawn=data.intensities is not None)
     held_out = as_float(data.chosen_on.images[: spec.train.validation_limit], spec.data.range)
     labels = data.chosen_on.labels if spec.wants_labels else None
     labels = None if labels is None else labels[: spec.train.validation_limit]

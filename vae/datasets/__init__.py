@@ -2,7 +2,8 @@
 
 from vae.datasets._arrays import RANGES, SMALLEST_SIDE, Data, Decoded, Opened, Split, as_float
 from vae.datasets._base import DATASETS, NOTICE, Dataset, DataSpec
-from vae.datasets._load import fingerprint, held_out, load
+from vae.datasets._binarize import drawn
+from vae.datasets._load import fingerprint, held_out, in_black_and_white, load
 from vae.datasets._select import split_indices, subset_indices
 from vae.datasets._survey import Facts, check, survey
 
@@ -20,8 +21,10 @@ __all__ = [
     "Split",
     "as_float",
     "check",
+    "drawn",
     "fingerprint",
     "held_out",
+    "in_black_and_white",
     "load",
     "split_indices",
     "subset_indices",

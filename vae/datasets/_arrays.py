@@ -74,6 +74,8 @@ class Data:
         notices: what the user should know of it, a line an item.
         validation: images that are neither trained on nor reported, on which choices are made; None where there are
             none, and test images serve.
+        intensities: (n, height, width, channels), of training images in black and white that are drawn anew in each
+            epoch, what they are drawn of; `train` is one such draw. None of all others.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Data:
     source: str
     notices: tuple[str, ...] = ()
     validation: Split | None = None
+    intensities: NDArray[np.uint8] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

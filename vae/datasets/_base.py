@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from vae.cache import read_everything
 from vae.datasets._arrays import SMALLEST_SIDE, Opened
+from vae.datasets._binarize import Binarize
 from vae.datasets._notices import of_pixels
 from vae.parts import Added, Part
 from vae.registry import Registry
@@ -33,6 +34,9 @@ class DataSpec(Part):
         validation: share of the training images that is not trained on: choices are made on it. A data set's own
             validation part is taken where it has one (CelebA). At 0, choices are made on test images.
         split_seed: seed of these splits.
+        binarize: makes each value black or white, for which a Bernoulli is a likelihood: a threshold within (0, 1);
+            `static`, one draw with the brightness as the chance of white; `dynamic`, the same, drawn anew in each epoch
+            of training (Burda et al., 2016), while validation and test images are drawn once.
     """
 
     name: str = "digits"
@@ -44,6 +48,7 @@ class DataSpec(Part):
     test_fraction: float = Field(0.3, gt=0, lt=1)
     validation: Annotated[float, Field(ge=0, lt=1), Added(before=0.0)] = 0.0
     split_seed: int = Field(42, ge=0, lt=2**32)
+    binarize: Annotated[Binarize | None, Added(before=None)] = None
 
     def identifying(self) -> dict[str, Any]:
         """Return the settings but the path: where the data lies plays no part, only what it is."""
@@ -56,6 +61,13 @@ class DataSpec(Part):
     def _known(cls, name: str) -> str:
         DATASETS[name]
         return name
+
+    @field_validator("binarize")
+    @classmethod
+    def _within(cls, binarize: Binarize | None) -> Binarize | None:
+        if isinstance(binarize, float) and not 0 < binarize < 1:
+            raise ValueError(f"got {binarize:g}, expected a threshold within (0, 1), 'static' or 'dynamic'")
+        return binarize
 
     @field_validator("size")
     @classmethod

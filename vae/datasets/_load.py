@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from vae.cache import check_arrays, read_arrays, write_arrays
 from vae.datasets._arrays import MOST_CHANNELS, SMALLEST_SIDE, Data, Decoded, Opened, Split
 from vae.datasets._base import DATASETS, Dataset, DataSpec
+from vae.datasets._binarize import binarized
 from vae.datasets._images import resize_images
 from vae.datasets._notices import of_pixels
 from vae.datasets._select import split_indices, subset_indices
 from vae.errors import DataError, SpecError
 from vae.parts import canonical_json
 
-__all__ = ["check_cache", "entry_for", "fingerprint", "fingerprint_of", "held_out", "load"]
+__all__ = ["check_cache", "entry_for", "fingerprint", "fingerprint_of", "held_out", "in_black_and_white", "load"]
 
 # Raise it when decoding, resizing, splitting or limiting comes to give other pixels.
 _REVISION = 1
@@ -36,7 +37,7 @@ def load(spec: DataSpec) -> Data:
     opened = entry.open(spec)
     decoded = _decoded(spec, opened)
     train, validation = held_out(_limited(decoded.train, spec.limit), decoded.validation, spec)
-    return Data(
+    data = Data(
         name=spec.name,
         train=train,
         test=_limited(decoded.test, spec.test_limit),
@@ -46,6 +47,21 @@ def load(spec: DataSpec) -> Data:
         source=entry.source,
         notices=(*opened.notices, *decoded.notices),
         validation=validation,
+    )
+    return in_black_and_white(data, spec)
+
+
+def in_black_and_white(data: Data, spec: DataSpec) -> Data:
+    """Return the data set with its images binarised, as `DataSpec.binarize` says; as it is where it says nothing."""
+    how = spec.binarize
+    if how is None:
+        return data
+    return replace(
+        data,
+        train=binarized(data.train, how, "training"),
+        test=binarized(data.test, how, "test"),
+        validation=None if data.validation is None else binarized(data.validation, how, "validation"),
+        intensities=data.train.images if how == "dynamic" else None,
     )
 
 
@@ -112,6 +128,8 @@ def fingerprint_of(spec: DataSpec, opened: Opened) -> str:
     identity = _identity(spec, opened) | {"limit": spec.limit, "test_limit": spec.test_limit}
     if spec.validation:
         identity |= {"validation": spec.validation, "split_seed": spec.split_seed}
+    if spec.binarize is not None:
+        identity |= {"binarize": spec.binarize}
     return _digest(identity)
 
 

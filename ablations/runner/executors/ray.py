@@ -199,7 +199,8 @@ class _Cluster:
         """Put a data set where all nodes can get it, when the first trial needs it."""
         if spec not in self._shipments:
             data = load(spec)
-            arrays = (data.train.images, data.train.labels, data.test.images, data.test.labels)
+            sides = [side for side in (data.train, data.validation, data.test) if side is not None]
+            arrays = [data.intensities, *(array for side in sides for array in (side.images, side.labels))]
             size = sum(array.nbytes for array in arrays if array is not None)
             users = 1 + sum(job.trial.spec.data == spec for job in self._waiting)
             self._shipments[spec] = _Shipment(self._ray.put(data), size, users)
