@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets import RANGES, Data, as_float
+from vae.datasets import RANGES, Data, as_float, spread_over
 from vae.draws import drawn_noise
 from vae.errors import REMEDY, AbsentError, DivergedError
 from vae.floor import floor
@@ -23,6 +23,8 @@ ACTIVE_VARIANCE = 0.01  # of a dimension's posterior mean over the test images, 
 REFERENCE_IMAGES = 10_000  # training images among which neighbours are looked for
 NOISE_IMAGES = 2_000  # training images to which the noise of pixels is fitted
 LEAST_NOISE = 1 / 2550  # a tenth of a level: below it nothing is left of the noise but rounding
+FITTED_CODES = 5_000  # training images, to whose codes a mixture is fitted
+FITTED = "the noise of draws to which a mixture is fitted"
 DRAWN = "the noise of draws of the posterior"
 REFITTED = "the noise of draws to which the noise of pixels is fitted"
 
@@ -255,14 +257,19 @@ class Outcome:
         low, high = RANGES[spec.data.range]
         return None if variance is None else 2 * variance / (high - low) ** 2
 
+    def spread(self, n: int) -> NDArray[np.int64]:
+        """Return places of n test images, evenly spread: the first n may be of few classes."""
+        return spread_over(len(self.data.test.images), n)
+
     def log_likelihood(self, made: Images, scale: float | None = None) -> Array:
-        """Return log p(x|z) in nats, (m,), of the first m test images, given what was decoded from z (m, ...).
+        """Return log p(x|z) in nats, (m,), of m test images, evenly spread, given what was decoded from z (m, ...).
 
         Args:
             made: decoded images.
             scale: of the Gaussian noise; `noise_scale` without it.
         """
-        levels = self.data.test.images[: len(made)]
+        levels = self.data.test.images
+        levels = levels if len(made) == len(levels) else levels[self.spread(len(made))]
         if self.is_bernoulli:
             return bernoulli(levels, made)
         scale = self.noise_scale if scale is None else scale
@@ -271,20 +278,54 @@ class Outcome:
         return discretised_gaussian(levels, made, scale)
 
     def log_weights(self, noise: NDArray[np.float32]) -> Array:
-        """Return log p(x|z) + log p(z) - log q(z|x) in nats, (m,), of the first m test images and a draw z of each.
+        """Return log p(x|z) + log p(z) - log q(z|x) in nats, (m,), of m test images, evenly spread, and a draw z each.
 
         Args:
             noise: standard normal, (m, latent_dim).
         """
-        given, prior = self._given({name: value[: len(noise)] for name, value in self.posterior.items()}), self.prior
+        places = self.spread(len(noise))
+        given, prior = self._given({name: value[places] for name, value in self.posterior.items()}), self.prior
         if given is None or prior is None:
             raise AbsentError("a deterministic autoencoder has no likelihood")
         tensors = _tensors(given)
         z = tensors.sample(_tensor(noise))
         latent = _numpy(prior.log_prob(z) - tensors.log_prob(z)).astype(np.float64)
-        labels = None if self.labels is None else self.labels[: len(noise)]
+        labels = None if self.labels is None else self.labels[places]
         made = to_unit(self.model.decode(_numpy(z), labels), self.spec)
         return np.asarray(self.log_likelihood(made) + latent)
+
+    def log_posterior(self, n: int, shift: int = 0) -> Array:
+        """Return log q(z_i|x_j) in nats, (n,), of draws `z` of n test images, evenly spread; j = i + shift modulo n."""
+        places = self.spread(n)
+        values = {name: np.roll(value[places], -shift, axis=0) for name, value in self.posterior.items()}
+        given = self._given(values)
+        if given is None:
+            raise AbsentError("a deterministic autoencoder has no density")
+        return _numpy(_tensors(given).log_prob(_tensor(self.z[places].astype(np.float32)))).astype(np.float64)
+
+    def samples_expost(self, n: int, components: int = 10) -> Images:
+        """Return n images decoded from a Gaussian mixture that was fitted to codes of training images afterwards.
+
+        Where they look better than `samples`, the prior is at fault and not the decoder (Ghosh et al., 2020). The codes
+        are draws of the posterior of 5,000 training images at most; of a deterministic autoencoder, its points.
+        """
+        return cast("Images", self.once(f"{n} samples of {components} components", lambda: self._expost(n, components)))
+
+    def _expost(self, n: int, components: int) -> Images:
+        from sklearn.mixture import GaussianMixture
+
+        places = spread_over(len(self.reference), FITTED_CODES)
+        posterior = {name: value[places] for name, value in self.reference_posterior.items()}
+        given = self._given(posterior)
+        codes = posterior["mean"] if given is None else _draw(given, drawn_noise(FITTED, posterior["mean"].shape))
+        codes = codes.astype(np.float64)
+        mixture = GaussianMixture(min(components, len(codes)), random_state=0).fit(codes)
+        weights = mixture.weights_ / mixture.weights_.sum()
+        rng = np.random.default_rng(0)
+        chosen = rng.choice(len(weights), n, p=weights)
+        roots = np.linalg.cholesky(mixture.covariances_)
+        z = mixture.means_[chosen] + np.einsum("nij,nj->ni", roots[chosen], rng.standard_normal((n, codes.shape[1])))
+        return to_unit(self.model.decode(z.astype(np.float32), self.sample_labels(n)), self.spec)
 
     def samples(self, n: int, seed: int = 0) -> Images | None:
         """Return n images (n, height, width, channels) decoded from draws of the prior; None where there is no prior.

@@ -102,7 +102,7 @@ def spoil_arrays(draw: st.DataObject, content: bytes) -> bytes:
     except (ValueError, EOFError, OSError, zipfile.BadZipFile):  # it was spoilt before
         return spoil_bytes(draw, content)
     name = draw.draw(st.sampled_from(sorted(found)))
-    array = found.pop(name)
+    array = np.atleast_1d(found.pop(name))  # it may have been made a number before
     others = {
         "none": array[:0],
         "first": array[:1],

@@ -5,8 +5,8 @@ import pytest
 from scipy.signal import correlate
 from sklearn.decomposition import PCA
 
-from vae.datasets import Data, DataSpec, Split, as_float, load
-from vae.features import FEATURES, spread_over
+from vae.datasets import Data, DataSpec, Split, as_float, load, spread_over
+from vae.features import FEATURES
 from vae.features.random import weights
 from vae.metrics import METRICS, Outcome
 from vae.spec import RunSpec
@@ -77,7 +77,7 @@ def test_samples_are_measured_beside_their_floor() -> None:
     data = load(spec.data)
     outcome = Outcome(train(spec).model, data, spec)
     measured = [name for name in METRICS if "_pca" in name or "_random" in name]
-    assert len(measured) == 2 * (8 + 6)
+    assert len(measured) == 2 * (8 + 6 + 1)
     values = {name: METRICS[name].measure(outcome) for name in measured}
     again = Outcome(outcome.model, data, spec)
     assert values == {name: METRICS[name].measure(again) for name in measured}
@@ -88,4 +88,5 @@ def test_samples_are_measured_beside_their_floor() -> None:
     point = RunSpec.parse(spec.settings() | {"model": {"name": "dense", "latent_dim": 4}, "loss": {}}, "")
     bare = Outcome(train(point).model, data, point)
     assert METRICS["frechet_pca"].measure(bare) is None
+    assert METRICS["frechet_expost_pca"].measure(bare) > 0, "a mixture of its codes draws where there is no prior"
     assert METRICS["frechet_pca_floor"].measure(bare) == values["frechet_pca_floor"]

@@ -83,6 +83,7 @@ def test_neighbours_vote_by_class() -> None:
 def test_what_does_not_apply_is_none() -> None:
     bare = replace(z_log_var=None, labels=None, reference_labels=None, kl_weight=None)
     assert [name for name in usual_metrics() if METRICS[name].measure(bare) is None] == [
+        "active_units",
         "bits_per_dim",
         "elbo",
         "elbo_trained",
@@ -138,3 +139,42 @@ def test_no_similarity_is_above_1() -> None:
     made = replace(images=images, reconstructions=(images + np.float32(1e-7)))
     assert similarity(made.images, made.reconstructions, 1.0, np).max() > 1, "rounding goes that far"
     assert METRICS["ssim"].compute(made).max() == 1.0
+
+
+def test_a_probe_parts_classes_by_planes_and_the_silhouette_is_brute_force() -> None:
+    labels = np.arange(60) % 3
+    means = (np.eye(3)[labels] * 3 + RNG.standard_normal((60, 3))).astype(np.float32)
+    known = replace(z_mean=means[:30], labels=labels[:30], reference_z_mean=means[30:], reference_labels=labels[30:])
+    assert value("probe_accuracy", known) > 0.8
+    apart = np.linalg.norm(means[:30, None] - means[None, :30], axis=-1)
+    found = []
+    for place, own in enumerate(labels[:30]):
+        means_of = [
+            apart[place, labels[:30] == other].sum() / ((labels[:30] == other).sum() - (other == own))
+            for other in range(3)
+        ]
+        a, b = means_of[own], min(one for other, one in enumerate(means_of) if other != own)
+        found.append((b - a) / max(a, b))
+    assert value("silhouette", known) == pytest.approx(np.mean(found), rel=1e-5)
+    ring = RNG.standard_normal((400, 2))
+    ring *= np.where(np.arange(400) % 2, 3, 1)[:, None] / np.linalg.norm(ring, axis=1, keepdims=True)
+    inner = replace(
+        z_mean=ring[:200].astype(np.float32),
+        labels=np.arange(200) % 2,
+        reference_z_mean=ring[200:].astype(np.float32),
+        reference_labels=np.arange(200) % 2,
+    )
+    assert value("knn_accuracy", inner) == 1, "a ring around another"
+    assert value("probe_accuracy", inner) < 0.7, "no plane parts them"
+
+
+def test_of_one_class_there_is_nothing_to_part() -> None:
+    one = replace(
+        labels=np.zeros(30, np.int64), reference_z_mean=OUTCOME.z_mean, reference_labels=np.zeros(30, np.int64)
+    )
+    assert value("probe_accuracy", one) == 1
+    assert METRICS["silhouette"].compute(one) is None
+
+
+def test_without_a_posterior_no_unit_is_active() -> None:
+    assert METRICS["active_units"].compute(Outcome(z_mean=OUTCOME.z_mean, z_log_var=None)) is None

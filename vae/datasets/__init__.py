@@ -4,7 +4,7 @@ from vae.datasets._arrays import RANGES, SMALLEST_SIDE, Data, Decoded, Opened, S
 from vae.datasets._base import DATASETS, NOTICE, Dataset, DataSpec
 from vae.datasets._binarize import drawn
 from vae.datasets._load import fingerprint, held_out, in_black_and_white, load
-from vae.datasets._select import split_indices, subset_indices
+from vae.datasets._select import split_indices, spread_over, subset_indices
 from vae.datasets._survey import Facts, check, survey
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "in_black_and_white",
     "load",
     "split_indices",
+    "spread_over",
     "subset_indices",
     "survey",
 ]

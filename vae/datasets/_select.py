@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vae.errors import DataError
 
-__all__ = ["draws_classes", "split_indices", "subset_indices"]
+__all__ = ["draws_classes", "split_indices", "spread_over", "subset_indices"]
 
 Indices = NDArray[np.int64]
 
@@ -32,6 +32,15 @@ def subset_indices(count: int, labels: Indices | None, limit: int | None) -> Ind
     position[order] = np.arange(count)
     rank = position if labels is None else _rank_within_class(labels, position)
     return np.sort(np.lexsort((position, rank))[:limit])
+
+
+def spread_over(count: int, wanted: int) -> Indices:
+    """Return places of so many of `count` rows, evenly spread; of all where there are no more.
+
+    >>> spread_over(10, 4).tolist()
+    [0, 2, 5, 7]
+    """
+    return np.arange(min(count, wanted), dtype=np.int64) * count // max(min(count, wanted), 1)
 
 
 def split_indices(

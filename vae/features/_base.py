@@ -11,7 +11,7 @@ from vae.datasets import Data
 from vae.parts import Part
 from vae.registry import Registry
 
-__all__ = ["FEATURES", "Extract", "FeatureSpace", "spread_over"]
+__all__ = ["FEATURES", "Extract", "FeatureSpace"]
 
 FEATURES: Registry[type["FeatureSpace"]] = Registry("feature space", "vae.features")
 
@@ -37,12 +37,3 @@ class FeatureSpace(Part):
     @abstractmethod
     def fit(self, data: Data) -> Extract:
         """Return the function that gives the features; what it learns, it learns of training images alone."""
-
-
-def spread_over(count: int, wanted: int) -> NDArray[np.int64]:
-    """Return places of so many of `count` rows, evenly spread; of all where there are no more.
-
-    >>> spread_over(10, 4).tolist()
-    [0, 2, 5, 7]
-    """
-    return np.arange(min(count, wanted), dtype=np.int64) * count // max(min(count, wanted), 1)

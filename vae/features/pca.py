@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from vae.datasets import Data, as_float
-from vae.features._base import FEATURES, Extract, FeatureSpace, spread_over
+from vae.datasets import Data, as_float, spread_over
+from vae.features._base import FEATURES, Extract, FeatureSpace
 
 __all__ = ["PrincipalComponents"]
 

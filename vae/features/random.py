@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vae.datasets import Data, as_float
-from vae.features._base import FEATURES, Extract, FeatureSpace, spread_over
+from vae.datasets import Data, as_float, spread_over
+from vae.features._base import FEATURES, Extract, FeatureSpace
 
 __all__ = ["RandomNetwork", "weights"]
 

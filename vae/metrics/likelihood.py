@@ -75,7 +75,7 @@ def bits_per_dim(outcome: Outcome) -> Array | None:
 
 @metric("nll_iw", "importance-weighted NLL", short="IW-NLL", unit="nats", better="lower", order=16, expense="high")
 def nll_iw(outcome: Outcome, draws: Draws = 50, images: Images = 1000) -> Array | None:
-    """-log (1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)) for each of the first test images (Burda et al., 2016).
+    """-log (1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)) for each of some test images, evenly spread (Burda et al., 2016).
 
     An upper bound of -log p(x) that falls towards it as K grows, with p(x|z) as in `elbo`. Where
     `importance_sample_size` is a few of K draws, it is loose.
