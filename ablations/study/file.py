@@ -21,7 +21,7 @@ from ablations.study.tune import TuneSpec
 from ablations.text.columns import MAIN, known_quantities, quantity
 from vae.errors import SpecError, unknown_name
 from vae.latent import Embedding, Walk
-from vae.metrics import METRICS, usual_metrics
+from vae.metrics import METRICS, groups, usual_metrics
 from vae.parts import Frozen
 from vae.sources import Source
 
@@ -77,7 +77,8 @@ class EvaluateSpec(Frozen):
     """What is measured of a trained model.
 
     Attributes:
-        metrics: their names; `default` stands for every one of low expense.
+        metrics: their names; `default` stands for every one of low expense, and `generation`, `likelihood` and
+            `representation` for those that answer the question.
         options: metric -> its settings, in a study file `[evaluate.NAME]`.
     """
 
@@ -379,8 +380,8 @@ def check_metrics(metrics: Sequence[str], where: str) -> None:
 
 def asked(evaluate: EvaluateSpec, sources: Iterable[Source]) -> dict[str, dict[str, Any]]:
     """Return metric -> settings of what is to be measured; plugins' metrics are among the usual ones."""
-    usual = usual_metrics(sources)
-    names = [one for name in evaluate.metrics for one in (usual if name == "default" else [name])]
+    together = {"default": list(usual_metrics(sources)), **groups()}
+    names = [one for name in evaluate.metrics for one in together.get(name, [name])]
     return {name: evaluate.options.get(name, {}) for name in dict.fromkeys(names)}
 
 
@@ -390,7 +391,7 @@ def check_evaluation(evaluate: EvaluateSpec, where: str) -> None:
     Raises:
         SpecError: a metric is unknown or stands there twice, or a setting is unknown or out of range.
     """
-    known = ["default", *METRICS]
+    known = ["default", *groups(), *METRICS]
     for at, name in enumerate(evaluate.metrics):
         if name not in known:
             raise SpecError(f"{where}: evaluate.metrics: {unknown_name('metric', name, known)}{METRICS.failures()}")

@@ -17,7 +17,18 @@ from vae.registry import Registry
 from vae.signature import fields_of
 from vae.sources import Source
 
-__all__ = ["METRICS", "VALIDATION", "Array", "Column", "Expense", "Metric", "metric", "usual_metrics"]
+__all__ = [
+    "METRICS",
+    "VALIDATION",
+    "Array",
+    "Asked",
+    "Column",
+    "Expense",
+    "Metric",
+    "groups",
+    "metric",
+    "usual_metrics",
+]
 
 Array = NDArray[np.floating]
 Direction = Literal["lower", "higher", "neither"]
@@ -43,6 +54,7 @@ class Metric:
         order: the column's place in a table, the lowest first; None puts it after all others, by alphabet.
         expense: `low` where it is measured of every trial unless a study says otherwise; `high` where a study has to
             ask for it.
+        group: a name by which a study asks for several at once, such as `generation`; "" for none.
     """
 
     name: str
@@ -55,6 +67,7 @@ class Metric:
     fixed: bool = False
     order: int | None = None
     expense: Expense = "low"
+    group: str = ""
 
     @cached_property
     def options(self) -> type[Frozen]:
@@ -99,6 +112,14 @@ class Column(TypedDict, total=False):
     fixed: bool
     order: int
     expense: Expense
+    group: str
+
+
+class Asked(TypedDict):
+    """What metrics of a group have in common."""
+
+    expense: Expense
+    group: str
 
 
 METRICS: Registry[Metric] = Registry("metric", "vae.metrics")
@@ -129,3 +150,12 @@ def usual_metrics(sources: Iterable[Source] = ()) -> dict[str, dict[str, Any]]:
         for name, metric in METRICS.items()
         if metric.expense == "low" and (METRICS.place(name).door != "plugin" or METRICS.place(name).module in modules)
     }
+
+
+def groups() -> dict[str, list[str]]:
+    """Return group -> the metrics that are asked for by it."""
+    found: dict[str, list[str]] = {}
+    for name, one in METRICS.items():
+        if one.group:
+            found.setdefault(one.group, []).append(name)
+    return found

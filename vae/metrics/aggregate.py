@@ -1,20 +1,22 @@
 """The codes of all images together against the prior, and how much a code says of its image."""
 
 import math
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from vae.metrics._base import Array, metric
+from vae.metrics._base import Array, Asked, metric
 from vae.outcome import Outcome
 
 __all__ = ["aggregate_kl_least", "aggregate_kl_most", "mutual_information", "mutual_information_most"]
 
+ASKED: Asked = {"expense": "high", "group": "generation"}
+
 Images = Annotated[int, Field(ge=2)]
 
 
-@metric("mutual_information", "mutual information, at least", unit="nats", digits=3, order=20, expense="high")
+@metric("mutual_information", "mutual information, at least", unit="nats", digits=3, order=20, **ASKED)
 def mutual_information(outcome: Outcome, images: Images = 1000) -> float | None:
     """Lower bound of I(x; z) between an image and its code: mean of log q(z_i|x_i) - log (1/N sum_j q(z_i|x_j)).
 
@@ -26,10 +28,7 @@ def mutual_information(outcome: Outcome, images: Images = 1000) -> float | None:
         images: N, of the test images.
     """
     found = _densities(outcome, images)
-    if found is None:
-        return None
-    own, all_others = found
-    return float(np.mean(own - (np.logaddexp(own, all_others) - math.log(len(own)))))
+    return None if found is None else float(np.mean(found.own - np.logaddexp(*found) + math.log(len(found.own))))
 
 
 @metric("mutual_information_most", "mutual information, at most", unit="nats", digits=3, order=21, expense="high")
@@ -46,12 +45,11 @@ def mutual_information_most(outcome: Outcome, images: Images = 1000) -> float | 
     found = _densities(outcome, images)
     if found is None:
         return None
-    own, others = found
-    apart = float(np.mean(own - (others - math.log(len(own) - 1))))
-    return min(apart, _rate(outcome, len(own)))
+    apart = float(np.mean(found.own - found.others + math.log(len(found.own) - 1)))
+    return min(apart, _rate(outcome, len(found.own)))
 
 
-@metric("aggregate_kl_least", "KL(q(z) || p(z)), at least", unit="nats", digits=3, order=22, expense="high")
+@metric("aggregate_kl_least", "KL(q(z) || p(z)), at least", unit="nats", digits=3, order=22, **ASKED)
 def aggregate_kl_least(outcome: Outcome, images: Images = 1000) -> float | None:
     """Lower end of the divergence of the aggregate posterior from the prior: the rate less the most information.
 
@@ -66,7 +64,7 @@ def aggregate_kl_least(outcome: Outcome, images: Images = 1000) -> float | None:
     return None if most is None else max(_rate(outcome, images) - float(most), 0.0)
 
 
-@metric("aggregate_kl_most", "KL(q(z) || p(z)), at most", unit="nats", digits=3, order=23, expense="high")
+@metric("aggregate_kl_most", "KL(q(z) || p(z)), at most", unit="nats", digits=3, order=23, **ASKED)
 def aggregate_kl_most(outcome: Outcome, images: Images = 1000) -> float | None:
     """Upper end of the same: the rate less the least information.
 
@@ -83,18 +81,23 @@ def _rate(outcome: Outcome, images: int) -> float:
     return math.nan if rate is None else float(np.mean(rate[outcome.spread(images)], dtype=np.float64))
 
 
-def _densities(outcome: Outcome, images: int) -> tuple[Array, Array] | None:
-    """Return log q(z_i|x_i) and log sum_{j != i} q(z_i|x_j), (N,) each; None of a model without a density."""
+class _Densities(NamedTuple):
+    own: Array  # log q(z_i|x_i), (N,)
+    others: Array  # log sum_{j != i} q(z_i|x_j), (N,)
+
+
+def _densities(outcome: Outcome, images: int) -> _Densities | None:
+    """Return the density of each image's draw under its own posterior, and under all others'; None without any."""
     if not outcome.has_posterior or outcome.rate is None or len(outcome.z_mean) <= 1:
         return None
 
-    def measure() -> tuple[Array, Array]:
+    def measure() -> _Densities:
         n = min(images, len(outcome.z_mean))
         own = outcome.log_posterior(n)
         others = np.full(n, -np.inf)
         for shift in range(1, n):  # each image's draw under another's posterior, all at once: memory stays that of one
             others = np.logaddexp(others, outcome.log_posterior(n, shift))
-        return own, others
+        return _Densities(own, others)
 
-    found: tuple[Array, Array] = outcome.once(f"densities of {images} draws", measure)
+    found: _Densities = outcome.once(f"densities of {images} draws", measure)
     return found

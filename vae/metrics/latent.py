@@ -3,10 +3,12 @@
 import numpy as np
 
 from vae.datasets import spread_over
-from vae.metrics._base import Array, metric
+from vae.metrics._base import Array, Asked, metric
 from vae.outcome import Outcome
 
 __all__ = ["active_units", "kl", "knn_accuracy", "posterior_scale", "probe_accuracy", "silhouette"]
+
+ASKED: Asked = {"expense": "high", "group": "representation"}
 
 NEIGHBOURS = 5
 PROBED = 5_000  # training codes that a probe is fitted to
@@ -58,7 +60,7 @@ def knn_accuracy(outcome: Outcome) -> float | None:
     return float(classifier.score(outcome.z_mean, outcome.labels))
 
 
-@metric("probe_accuracy", "linear probe accuracy", better="higher", order=8, expense="high")
+@metric("probe_accuracy", "linear probe accuracy", better="higher", order=8, **ASKED)
 def probe_accuracy(outcome: Outcome) -> float | None:
     """Share of test images whose class a logistic regression of z_mean names (Alain and Bengio, 2017).
 
@@ -80,7 +82,7 @@ def probe_accuracy(outcome: Outcome) -> float | None:
     return float(probe.score(outcome.z_mean.astype(np.float64), outcome.labels))
 
 
-@metric("silhouette", "silhouette of the classes", better="higher", digits=3, order=9, expense="high")
+@metric("silhouette", "silhouette of the classes", better="higher", digits=3, order=9, **ASKED)
 def silhouette(outcome: Outcome) -> float | None:
     """Mean over test images of (b - a) / max(a, b), of z_mean (Rousseeuw, 1987).
 

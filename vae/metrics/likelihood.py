@@ -7,10 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from vae.draws import drawn_noise
-from vae.metrics._base import Array, metric
+from vae.metrics._base import Array, Asked, metric
 from vae.outcome import Outcome
 
 __all__ = ["bits_per_dim", "elbo", "elbo_trained", "importance_sample_size", "mse_sampled", "nll_iw", "noise_scale"]
+
+ASKED: Asked = {"expense": "high", "group": "likelihood"}
 
 IMPORTANCE = "the noise of importance weights"
 Draws = Annotated[int, Field(ge=2)]
@@ -73,7 +75,7 @@ def bits_per_dim(outcome: Outcome) -> Array | None:
     return None if nats is None else np.asarray(-np.asarray(nats) / (outcome.images[0].size * math.log(2)))
 
 
-@metric("nll_iw", "importance-weighted NLL", short="IW-NLL", unit="nats", better="lower", order=16, expense="high")
+@metric("nll_iw", "importance-weighted NLL", short="IW-NLL", unit="nats", better="lower", order=16, **ASKED)
 def nll_iw(outcome: Outcome, draws: Draws = 50, images: Images = 1000) -> Array | None:
     """-log (1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)) for each of some test images, evenly spread (Burda et al., 2016).
 
@@ -91,7 +93,7 @@ def nll_iw(outcome: Outcome, draws: Draws = 50, images: Images = 1000) -> Array 
     return None if weights is None else np.asarray(math.log(draws) - logsumexp(weights, axis=0))
 
 
-@metric("importance_sample_size", "effective importance samples", better="higher", digits=3, order=17, expense="high")
+@metric("importance_sample_size", "effective importance samples", better="higher", digits=3, order=17, **ASKED)
 def importance_sample_size(outcome: Outcome, draws: Draws = 50, images: Images = 1000) -> Array | None:
     """(sum_k w_k)^2 / sum_k w_k^2 for each image: of how many of the K draws the bound `nll_iw` is made (Kong, 1992).
 

@@ -7,17 +7,19 @@ import numpy as np
 from pydantic import Field
 
 from vae.datasets import spread_over
-from vae.metrics._base import metric
+from vae.metrics._base import Asked, metric
 from vae.nearest import nearest_images
 from vae.outcome import Outcome
 
 __all__ = ["memorisation", "memorisation_error"]
 
+ASKED: Asked = {"expense": "high", "group": "generation"}
+
 Count = Annotated[int, Field(ge=2)]
 LEVELS = 255
 
 
-@metric("memorisation", "memorisation", digits=3, order=40, expense="high")
+@metric("memorisation", "memorisation", digits=3, order=40, **ASKED)
 def memorisation(outcome: Outcome, count: Count = 1000) -> float | None:
     """Chance that a sample's nearest training image is nearer than a test image's: P(d_sample < d_test), ties as half.
 
@@ -34,7 +36,7 @@ def memorisation(outcome: Outcome, count: Count = 1000) -> float | None:
     return None if found is None else found[0]
 
 
-@metric("memorisation_error", "standard error of memorisation", digits=2, order=41, expense="high")
+@metric("memorisation_error", "standard error of memorisation", digits=2, order=41, **ASKED)
 def memorisation_error(outcome: Outcome, count: Count = 1000) -> float | None:
     """Standard error of `memorisation`, from the spread of each sample's and each test image's share (DeLong, 1988).
 

@@ -31,9 +31,11 @@ MEASURES: dict[str, tuple[str, Column]] = {
     "coverage": ("coverage", {"better": "higher", "digits": 3}),
 }
 """Name -> label and column of what `vae.distances` measures between two sets of points."""
+GROUPED = ("frechet", "kid", "kid_error", "density", "coverage")
+GENERATION = "generation"
 
 
-def compared_in(space: str, label: str) -> None:
+def compared_in(space: str, label: str, *, usual: bool = False) -> None:
     """Register the metrics of samples in a feature space: `frechet_SPACE`, ..., `coverage_SPACE`, and their floors.
 
     Each holds 5,000 draws of the prior (`count`; as many as there are test images where these are fewer) against as
@@ -43,12 +45,16 @@ def compared_in(space: str, label: str) -> None:
     Args:
         space: an entry of `FEATURES`.
         label: of the space, in print.
+        usual: let a study have Frechet distance, KID, density and coverage, and floors, by the group `generation`.
     """
+    within = {name: GENERATION if usual and name in GROUPED else "" for name in MEASURES}
     expost = f"{FRECHET} of a mixture fitted afterwards ({label})"
-    metric(f"frechet_expost_{space}", expost, better="lower", digits=3, expense="high")(_of_mixture(space))
+    metric(f"frechet_expost_{space}", expost, better="lower", digits=3, expense="high", group=within["frechet"])(
+        _of_mixture(space)
+    )
     for measure, (title, column) in MEASURES.items():
         name = f"{measure}_{space}"
-        asked: Column = {**column, "expense": "high"}
+        asked: Column = {**column, "expense": "high", "group": within[measure]}
         metric(name, f"{title} ({label})", **asked)(_of_samples(space, measure))
         if measure not in {"kid_error", "frechet_limit"}:
             floor: Column = {**asked, "better": "neither", "fixed": True}
@@ -143,4 +149,4 @@ def _measured(real: Any, made: Any) -> dict[str, float]:
 
 
 for _part, _label in ((PrincipalComponents, "principal components"), (RandomNetwork, "random network")):
-    compared_in(_part.model_fields["name"].default, _label)
+    compared_in(_part.model_fields["name"].default, _label, usual=_part is PrincipalComponents)
