@@ -156,6 +156,7 @@ def _trial(made: Demo, axes: Mapping[str, Any], data: tuple[np.ndarray, np.ndarr
                 "pca_mse": pca,
                 "sigma": float(np.sqrt(float(weight) / 2)) if vae else None,
                 "posterior_scale": 1.0 + float(rng.random()) if vae else None,
+                **(_generative(mse, float(weight or 0), rng) if vae else {}),
                 "parameters": {"dense": 13_000, "conv": 211_000}.get(str(model), 590_000) + 1025 * latent,
                 "flops_per_image": {"dense": 26_000, "conv": 2_100_000}.get(str(model), 9_800_000) + 2050 * latent,
             },
@@ -192,6 +193,16 @@ def _trial(made: Demo, axes: Mapping[str, Any], data: tuple[np.ndarray, np.ndarr
     )
     made.histories[trial] = _history(axes, mse, kl, rng)
     made.arrays[trial] = _arrays(data, z, (directions[:latent], mean), rng, vae=vae, noise=float(np.sqrt(mse)))
+
+
+def _generative(mse: float, weight: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return how likely the data are and how good samples look: better with the higher weight, unlike the error."""
+    strong = weight == _STRONG
+    return {
+        "elbo": -200.0 - 4000 * mse + (30 if strong else 0) + float(rng.standard_normal()),
+        "frechet_pca": (0.6 if strong else 1.5) * (1 + 0.05 * float(rng.standard_normal())) + 10 * mse,
+        "frechet_pca_floor": 0.087,
+    }
 
 
 def _history(axes: Mapping[str, Any], mse: float, kl: float | None, rng: np.random.Generator) -> pd.DataFrame:

@@ -54,10 +54,11 @@ def compared_in(space: str, label: str, *, usual: bool = False) -> None:
     )
     for measure, (title, column) in MEASURES.items():
         name = f"{measure}_{space}"
-        asked: Column = {**column, "expense": "high", "group": within[measure]}
+        short = f"{title} ({space})"
+        asked: Column = {**column, "expense": "high", "group": within[measure], "short": short}
         metric(name, f"{title} ({label})", **asked)(_of_samples(space, measure))
         if measure not in {"kid_error", "frechet_limit"}:
-            floor: Column = {**asked, "better": "neither", "fixed": True}
+            floor: Column = {**asked, "better": "neither", "fixed": True, "short": ""}
             metric(f"{name}_floor", f"{title} ({label}) of training images", **floor)(
                 _of_training_images(space, measure)
             )

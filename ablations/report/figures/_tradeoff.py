@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.patheffects as effects
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
 from ablations.analysis.grid import Configuration, Grid
@@ -15,7 +17,7 @@ from ablations.statistics.intervals import Spread, pareto_front
 from ablations.text.columns import directed, quantity
 from ablations.text.numbers import count
 
-__all__ = ["FRONT", "NEEDED", "measured_in", "tradeoff"]
+__all__ = ["FRONT", "NEEDED", "Floor", "measured_in", "tradeoff"]
 
 NEEDED = 2
 """Configurations below which there is nothing to trade."""
@@ -32,12 +34,35 @@ _OFFSETS = (
 )
 
 
+@dataclass(frozen=True)
+class Floor:
+    """A line at what something trivial reaches.
+
+    Attributes:
+        axis: `x` or `y`, whose quantity it is of.
+        value: where it is.
+        words: what reaches it.
+    """
+
+    axis: str
+    value: float
+    words: str
+
+
 def measured_in(choices: Sequence[Configuration], *names: str) -> list[Configuration]:
     """Return the configurations that have all of the quantities."""
     return [one for one in choices if all(math.isfinite(one.mean(name)) for name in names)]
 
 
-def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str], words: Drawn) -> Drawn:
+def tradeoff(
+    grid: Grid,
+    known: Sequence[Configuration],
+    names: tuple[str, str],
+    words: Drawn,
+    *,
+    floors: Sequence[Floor] = (),
+    shade: str | None = None,
+) -> Drawn:
     """Draw two quantities against one another, a point a configuration, with the front.
 
     Args:
@@ -45,6 +70,8 @@ def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str],
         known: the configurations; all have both quantities.
         names: the quantities, across and up.
         words: the figure's key, title and caption.
+        floors: lines to be drawn.
+        shade: a quantity that all have, told by the points' colour.
     """
     across, up = names
     points = [(one.mean(across), one.mean(up)) for one in known]
@@ -59,6 +86,11 @@ def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str],
             for marked in (False, True):
                 alike = [i for i, one in enumerate(known) if one.model == model and bool(on_front[i]) == marked]
                 _points(axes, [known[i] for i in alike], names, looks[model], marked=marked)
+        if shade:
+            _shade(axes, known, names, shade)
+        for floor in floors:
+            draw = axes.axvline if floor.axis == "x" else axes.axhline
+            draw(floor.value, color=INK, linewidth=1.0, linestyle=":", zorder=1)
         axes.plot([points[i][0] for i in line], [points[i][1] for i in line], color=GREY, linewidth=1.3, zorder=1)
         _scales(axes, points)
         axes.set_xlabel(quantity(across).heading)
@@ -70,6 +102,9 @@ def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str],
             for model in models
         ]
         handles += [Line2D([], [], color=GREY, marker="o", label="Pareto front", markeredgecolor=INK)]
+        if floors:
+            label = f"floor: {' and '.join(floor.words for floor in floors)}"
+            handles += [Line2D([], [], color=INK, linewidth=1.0, linestyle=":", label=label)]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4))
         _name_front(axes, points, {i: drawable(grid.label(known[i], without, short=True), 40) for i in line})
     told = [
@@ -78,7 +113,22 @@ def tradeoff(grid: Grid, known: Sequence[Configuration], names: tuple[str, str],
         for i in line
     ]
     alt = f"{count(len(known), 'configuration')}; on the front: {'; '.join(told)}."
+    for floor in floors:
+        name = across if floor.axis == "x" else up
+        alt += f" {floor.words.capitalize()}: {quantity(name).label} {grid.formats.with_unit(name, floor.value)}."
     return Drawn(words.key, words.title, words.caption, alt, figure)
+
+
+def _shade(axes: Axes, known: Sequence[Configuration], names: tuple[str, str], shade: str) -> None:
+    """Fill the points by a third quantity, the better the darker, with a bar that says how much."""
+    values = [one.mean(shade) for one in known]
+    scale = LogNorm() if min(values) > 0 and max(values) / min(values) > _LOG_RATIO else Normalize()
+    across, up = ([one.mean(name) for one in known] for name in names)
+    better = "cividis" if directed(shade) > 0 else "cividis_r"
+    dots = axes.scatter(across, up, c=values, cmap=better, norm=scale, s=26, zorder=4, edgecolors="none")
+    bar = axes.figure.colorbar(dots, ax=axes, pad=0.02, aspect=30)
+    bar.set_label(quantity(shade).word)
+    bar.outline.set_visible(False)
 
 
 def _points(

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from ablations.report.drawn import Drawn, LeftOut
 from ablations.report.figures._base import Shown, figure
 from ablations.report.figures._tradeoff import FRONT, NEEDED, measured_in, tradeoff
+from ablations.report.findings._questions import asked
 from ablations.report.style import new_figure
+from ablations.text.columns import quantity
 from ablations.text.numbers import clean
 
 __all__ = ["rate_distortion"]
@@ -23,6 +25,9 @@ def rate_distortion(shown: Shown) -> Iterator[Drawn | LeftOut]:
     if len(known) < NEEDED:
         yield LeftOut(title, "one configuration alone has a KL: there is nothing to trade")
         return
+    distance = next((one.metric for one in asked(grid, known) if one.does == "samples"), None)
+    shade = distance if distance and len(measured_in(known, distance)) == len(known) else None
+    coloured = f" Colour: the {quantity(shade).word} of samples from the prior, dark is better." if shade else ""
     yield tradeoff(
         grid,
         known,
@@ -31,8 +36,9 @@ def rate_distortion(shown: Shown) -> Iterator[Drawn | LeftOut]:
             f"rate-distortion-{dataset}",
             title,
             "KL (the rate, nats) against the squared error per image (the distortion), means over the seeds with "
-            f"standard deviations. {FRONT}",
+            f"standard deviations. {FRONT}{coloured}",
             "",
             new_figure(1)[0],
         ),
+        shade=shade,
     )

@@ -7,6 +7,7 @@ from ablations.analysis.grid import Configuration, Grid, best, chosen_by, ranked
 from ablations.analysis.pairs import counterpart, is_baseline, paired
 from ablations.report.findings._base import Known, Statement, finding
 from ablations.report.findings._phrases import difference, with_seeds
+from ablations.report.findings._questions import asked
 from ablations.statistics.intervals import Effect, corrected, paired_effect
 from ablations.text.columns import ERROR, FLOOR, quantity
 from ablations.text.numbers import percent, probability
@@ -16,8 +17,9 @@ __all__ = ["best_by_metric"]
 
 @finding("best", order=10)
 def best_by_metric(known: Known) -> Iterator[Statement]:
-    """Name the best configuration by each metric: against its rivals, the baseline, and of the error the floor."""
-    for name in known.grid.metrics:
+    """Name the best by each metric and at each question: against its rivals, the baseline, and the floor of error."""
+    answering = (question.metric for question in asked(known.grid, known.configurations))
+    for name in dict.fromkeys((*known.grid.metrics, *answering)):
         order = ranked(known.configurations, name)
         if not order:
             continue
@@ -27,6 +29,7 @@ def best_by_metric(known: Known) -> Iterator[Statement]:
         text += _against_baseline(known, first, name)
         if name == ERROR:
             text += _against_floor(known.grid, first)
+        text += _of_training_images(known.grid, first, name)
         yield Statement(f"{what.best.capitalize()} {what.label}", " ".join(text), text[0])
 
 
@@ -69,6 +72,17 @@ def _against_baseline(known: Known, first: Configuration, name: str) -> list[str
     theirs = f"{known.grid.label(other)}: {with_seeds(known.grid, name, other.spread(name))}"
     gap = difference(known.grid, name, first, other)
     return [f"Against the baseline at the nearest settings ({theirs}): {gap}."]
+
+
+def _of_training_images(grid: Grid, first: Configuration, name: str) -> list[str]:
+    """Say what training images in the place of samples reach."""
+    floor = f"{name}_floor"
+    mean = first.mean(floor)
+    return (
+        [f"Training images in the place of samples reach {grid.formats.number(floor, mean)}."]
+        if math.isfinite(mean)
+        else []
+    )
 
 
 def _against_floor(grid: Grid, first: Configuration) -> list[str]:

@@ -205,8 +205,10 @@ def test_pictures_stop_where_the_page_is_full(demo: Any, monkeypatch: pytest.Mon
 
 def test_the_headline_is_the_answers_first_sentence(demo: Any) -> None:
     (one,) = headlines(answer(Grid.of(demo.records), {}))
-    assert one.lead == "Lowest MSE per pixel"
-    assert re.fullmatch(r"conv, latent size 16, .*: 0\.\d+\s±\s0\.\d+, 2 seeds\.", one.text)
+    assert one.lead == "The best"
+    assert re.fullmatch(
+        r"Of conv, latent size 16: .* reconstructs best, .* samples best\. What reconstructs .*", one.text
+    )
     answers = [Answer(name, (Statement("No result", "Nothing. Can be said."),)) for name in "abcd"]
     found = headlines(answers)
     assert [one.dataset for one in found] == ["a", "b", "c"], "as many as the head has room for"

@@ -170,6 +170,7 @@ def test_lost_files_leave_figures_out_and_break_nothing(demo: object, grid: Grid
         "Latent maps",
         "KL by latent dimension",
         "Samples from the prior",
+        "Samples by KL weight",
         "Samples and their nearest training images",
         "Training curves",
     ]
@@ -211,7 +212,10 @@ def test_names_that_are_code_are_drawn_as_text(study: ModuleType) -> None:
     made = study.demo(models=("dense", study.HOSTILE[1]), class_names=study.HOSTILE, broken=False, **few)
     for one in draw(Grid.of(made.records), loaders(made), embedding="pca"):
         if isinstance(one, LeftOut):
-            assert one.reason == "fewer than two settings besides the model vary"
+            assert one.reason in {
+                "fewer than two settings besides the model vary",
+                "one KL weight only: there is nothing to compare",
+            }
         else:
             assert one.save("svg")
 
@@ -514,3 +518,35 @@ def test_a_figure_is_the_same_whatever_a_matplotlibrc_says(name: str, grid: Grid
         picture = drawn.save("png")
         assert {setting: mpl.rcParams[setting] for setting in theirs} == theirs
     assert picture == plain.save("png")
+
+
+def test_each_weight_has_its_row_of_samples(study: ModuleType) -> None:
+    made = study.demo(models=("conv",), ssim_weights=(0.0,), broken=False)
+    drawn = only("samples_by_weight", Grid.of(made.records), made)
+    assert isinstance(drawn, Drawn)
+    words = [text.get_text() for axes in drawn.figure.axes for text in axes.texts]
+    assert len([word for word in words if "KL" in word]) == 3 * 2, "three latent sizes, two weights"
+    assert drawn.alt.count(":") >= 6, "with the distance of each"
+    alone = only("samples_by_weight", Grid.of(study.demo(models=("conv",), weights=(1e-4,)).records), made)
+    assert isinstance(alone, LeftOut)
+
+
+def test_reconstruction_stands_against_samples_with_its_floor(study: ModuleType) -> None:
+    made = study.demo(models=("conv",), latents=(16,), broken=False)
+    drawn = only("reconstruction_against_samples", Grid.of(made.records))
+    assert isinstance(drawn, Drawn)
+    (axes,) = drawn.figure.axes
+    assert any(np.allclose(line.get_ydata(), 0.087) for line in axes.lines), "training images"
+    assert "Training images: " in drawn.alt
+    shaded = only("rate_distortion", Grid.of(made.records))
+    assert isinstance(shaded, Drawn)
+    assert "dark is better" in shaded.caption
+    assert len(shaded.figure.axes) == 2, "with a bar of the colours"
+    for record in made.records:
+        del record.metrics["frechet_pca"]
+    plain = only("rate_distortion", Grid.of(made.records))
+    assert isinstance(plain, Drawn)
+    assert len(plain.figure.axes) == 1
+    left = only("reconstruction_against_samples", Grid.of(made.records))
+    assert isinstance(left, LeftOut)
+    assert "generation" in left.reason
