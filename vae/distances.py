@@ -11,7 +11,7 @@ __all__ = ["Neighbourhoods", "frechet", "frechet_limit", "kernel_distance", "nei
 BLOCKS = 10  # of a kernel distance, between which its standard error is taken
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the points, along which a Frechet distance is extrapolated
 REPEATS = 4
-ROWS = 1_000  # of a distance matrix at a time
+ROWS = 250  # of a distance matrix at a time
 
 Array = NDArray[np.floating]
 
@@ -127,8 +127,9 @@ def neighbourhoods(real: Array, made: Array, k: int = 5) -> Neighbourhoods:
 def _reach(points: Array, k: int) -> Array:
     """Return the squared distance of each point's k-th neighbour."""
     k = min(k, len(points) - 1)
-    parts = [_squared(points[at : at + ROWS], points) for at in range(0, len(points), ROWS)]
-    return np.concatenate([np.partition(one, k, axis=1)[:, k] for one in parts])  # the nearest is the point itself
+    parts = (_squared(points[at : at + ROWS], points) for at in range(0, len(points), ROWS))
+    # The nearest is the point itself. A copy: a column's view would keep the whole of its matrix.
+    return np.concatenate([np.partition(one, k, axis=1)[:, k].copy() for one in parts])
 
 
 def _squared(x: Array, y: Array) -> Array:

@@ -11,7 +11,7 @@ from vae.cost import cost_of_model
 from vae.datasets import Data, load
 from vae.environment import keras_defaults
 from vae.errors import DivergedError
-from vae.metrics import METRICS, VALIDATION, Outcome, usual_metrics
+from vae.metrics import METRICS, VALIDATION, Metric, Outcome, usual_metrics
 from vae.on_arrays import Arrays, as_data
 from vae.pictures import pictures
 from vae.plugins import place_in
@@ -91,7 +91,8 @@ def measure(
 ) -> tuple[dict[str, float | None], dict[str, str]]:
     """Return name -> value of each metric, with its settings, and name -> what went wrong.
 
-    Where there are validation images, each metric but those of the data alone is measured on them too, as `val_NAME`.
+    Where there are validation images, metrics that choices may be made by are measured on them too, as `val_NAME`:
+    those of low expense, and those with a better side.
     A metric from outside that fails costs its own number alone: the training is not lost, and it is measured later by
     `vaebench evaluate`.
 
@@ -102,9 +103,13 @@ def measure(
     validation = outcome.on_validation()
     if validation is None:
         return values, failed
-    chosen = {name: settings for name, settings in metrics.items() if not METRICS[name].fixed and name not in failed}
+    chosen = {name: one for name, one in metrics.items() if name not in failed and _decides(METRICS[name])}
     found, others = _measured(validation, chosen)
     return values | {f"{VALIDATION}{name}": value for name, value in found.items()}, others | failed
+
+
+def _decides(one: Metric) -> bool:
+    return not one.fixed and (one.expense == "low" or one.better != "neither")
 
 
 def _measured(

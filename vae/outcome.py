@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,7 @@ class Outcome:
             raise TypeError(f"an outcome has no {', '.join(sorted(strange))}; it has {', '.join(sorted(_MEMBERS))}")
         self._model, self._data, self._spec = model, data, spec
         self._samples: dict[tuple[int, int], _Sampled] = {}
+        self._shared: dict[str, Any] = {}
         vars(self).update(known)
 
     @property
@@ -309,9 +310,15 @@ class Outcome:
         Where they look better than `samples`, the prior is at fault and not the decoder (Ghosh et al., 2020). The codes
         are draws of the posterior of 5,000 training images at most; of a deterministic autoencoder, its points.
         """
-        return cast("Images", self.once(f"{n} samples of {components} components", lambda: self._expost(n, components)))
+        found = self.once(f"a mixture of {components}", lambda: self._mixture(components), shared=True)
+        weights, means, roots = found
+        rng = np.random.default_rng(0)
+        chosen = rng.choice(len(weights), n, p=weights)
+        z = means[chosen] + np.einsum("nij,nj->ni", roots[chosen], rng.standard_normal((n, means.shape[1])))
+        return to_unit(self.model.decode(z.astype(np.float32), self.sample_labels(n)), self.spec)
 
-    def _expost(self, n: int, components: int) -> Images:
+    def _mixture(self, components: int) -> tuple[Array, Array, Array]:
+        """Return weights, means, and roots of the covariances, of a Gaussian mixture fitted to training codes."""
         from sklearn.mixture import GaussianMixture
 
         places = spread_over(len(self.reference), FITTED_CODES)
@@ -319,13 +326,8 @@ class Outcome:
         given = self._given(posterior)
         codes = posterior["mean"] if given is None else _draw(given, drawn_noise(FITTED, posterior["mean"].shape))
         codes = codes.astype(np.float64)
-        mixture = GaussianMixture(min(components, len(codes)), random_state=0).fit(codes)
-        weights = mixture.weights_ / mixture.weights_.sum()
-        rng = np.random.default_rng(0)
-        chosen = rng.choice(len(weights), n, p=weights)
-        roots = np.linalg.cholesky(mixture.covariances_)
-        z = mixture.means_[chosen] + np.einsum("nij,nj->ni", roots[chosen], rng.standard_normal((n, codes.shape[1])))
-        return to_unit(self.model.decode(z.astype(np.float32), self.sample_labels(n)), self.spec)
+        found = GaussianMixture(min(components, len(codes)), random_state=0).fit(codes)
+        return found.weights_ / found.weights_.sum(), found.means_, np.linalg.cholesky(found.covariances_)
 
     def samples(self, n: int, seed: int = 0) -> Images | None:
         """Return n images (n, height, width, channels) decoded from draws of the prior; None where there is no prior.
@@ -353,12 +355,18 @@ class Outcome:
             return None
         known = {name: value for name, value in vars(self).items() if name in _OF_TRAINING}
         other = Outcome(self._model, replace(self._data, test=self._data.validation), self._spec, **known)
-        other._samples = self._samples
+        other._samples, other._shared = self._samples, self._shared
         return other
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` returns, made once for all metrics that ask for it under this name."""
-        kept: dict[str, Any] = vars(self).setdefault("_kept", {})
+    def once(self, name: str, make: Callable[[], Any], *, shared: bool = False) -> Any:
+        """Return what `make` returns, made once for all metrics that ask for it under this name.
+
+        Args:
+            name: of what is made.
+            make: makes it.
+            shared: it hangs on the model and the training images alone, and is the same for validation images.
+        """
+        kept: dict[str, Any] = self._shared if shared else vars(self).setdefault("_kept", {})
         if name not in kept:
             kept[name] = make()
         return kept[name]
