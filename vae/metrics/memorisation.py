@@ -11,7 +11,7 @@ from vae.metrics._base import Asked, metric
 from vae.nearest import nearest_images
 from vae.outcome import Outcome
 
-__all__ = ["memorisation", "memorisation_error"]
+__all__ = ["memorisation", "memorisation_error", "nearer"]
 
 ASKED: Asked = {"expense": "high", "group": "generation"}
 

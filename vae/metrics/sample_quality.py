@@ -56,7 +56,7 @@ def compared_in(space: str, label: str, *, usual: bool = False) -> None:
     )
     for measure, (title, column) in MEASURES.items():
         name = f"{measure}_{space}"
-        short = f"{title} ({space})"
+        short = f"{title} ({space.replace('pca', 'PCA')})"
         asked: Column = {**column, "expense": "high", "group": within[measure], "short": short}
         metric(name, f"{title} ({label})", **asked)(_of_samples(space, measure))
         if measure not in {"kid_error", "frechet_limit"}:

@@ -41,7 +41,7 @@ def _named(grid: Grid, found: Sequence[tuple[Configuration, Sequence[Question]]]
     each = [
         f"{grid.label(one, common)} {joined([f'{question.does} best' for question in wins])}" for one, wins in found
     ]
-    return f"{f'Of {shared}: ' if shared else ''}{', '.join(each)}"
+    return f"{f'Of {shared}: ' if shared else ''}{'; '.join(each)}"
 
 
 def _prices(known: Known, found: Sequence[tuple[Configuration, Sequence[Question]]]) -> str:

@@ -207,7 +207,7 @@ def test_the_headline_is_the_answers_first_sentence(demo: Any) -> None:
     (one,) = headlines(answer(Grid.of(demo.records), {}))
     assert one.lead == "The best"
     assert re.fullmatch(
-        r"Of conv, latent size 16: .* reconstructs best, .* samples best\. What reconstructs .*", one.text
+        r"Of conv, latent size 16: .* reconstructs best; .* samples best\. What reconstructs .*", one.text
     )
     answers = [Answer(name, (Statement("No result", "Nothing. Can be said."),)) for name in "abcd"]
     found = headlines(answers)

@@ -37,8 +37,8 @@ APART = [
 def test_where_they_differ_the_first_sentence_names_each_and_the_price() -> None:
     text = told(APART)["The best"]
     assert text == (
-        "KL weight 0.0001 reconstructs best, KL weight 0.01 models the data best, KL weight 0.1 samples best. "
-        "What reconstructs best has 200 % more Fréchet distance (pca); what samples best has 20 % more MSE."
+        "KL weight 0.0001 reconstructs best; KL weight 0.01 models the data best; KL weight 0.1 samples best. "
+        "What reconstructs best has 200 % more Fréchet distance (PCA); what samples best has 20 % more MSE."
     )
     (head,) = headlines(answer(Grid.of(APART), {}))
     assert head.text.replace("\xa0", " ") == text
@@ -46,7 +46,7 @@ def test_where_they_differ_the_first_sentence_names_each_and_the_price() -> None
 
 def test_what_the_winners_share_is_said_once() -> None:
     records = [*APART, *trials(0.05, -900.0, 9.0, kl_weight=1e-4, latent_dim=2)]
-    assert told(records)["The best"].startswith("Of latent size 16: KL weight 0.0001 reconstructs best, KL weight")
+    assert told(records)["The best"].startswith("Of latent size 16: KL weight 0.0001 reconstructs best; KL weight")
 
 
 def test_one_may_answer_all() -> None:
