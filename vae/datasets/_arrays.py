@@ -13,10 +13,22 @@ __all__ = ["MOST_CHANNELS", "RANGES", "SMALLEST_SIDE", "Data", "Decoded", "Opene
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, height, width, channels) uint8 and their labels (n,) int64, or None where there are none."""
+    """Images of one side.
+
+    Attributes:
+        images: (n, height, width, channels) uint8.
+        labels: (n,) int64, or None where there are none.
+        factors: (n, factors) int64, each from 0, of images that were drawn from known factors; else None.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None = None
+    factors: NDArray[np.int64] | None = None
+
+    def taken(self, chosen: NDArray[np.int64]) -> "Split":
+        """Return some of the images, with what is known of them."""
+        labels, factors = (None if one is None else one[chosen] for one in (self.labels, self.factors))
+        return Split(self.images[chosen], labels, factors)
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,7 @@ class Decoded:
     """All images of a data set, before any limit; labels index `class_names`.
 
     `notices` say, a line each, what a user should know that only decoding can tell; `validation` is the data set's own
-    third part, where it was asked for and has one.
+    third part, where it was asked for and has one; `factor_names` name the columns of `Split.factors`.
     """
 
     train: Split
@@ -32,6 +44,7 @@ class Decoded:
     class_names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     validation: Split | None = None
+    factor_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Data:
             none, and test images serve.
         intensities: (n, height, width, channels), of training images in black and white that are drawn anew in each
             epoch, what they are drawn of; `train` is one such draw. None of all others.
+        factor_names: the columns of the splits' `factors`; empty where no factors are known.
     """
 
     name: str
@@ -88,6 +102,7 @@ class Data:
     notices: tuple[str, ...] = ()
     validation: Split | None = None
     intensities: NDArray[np.uint8] | None = None
+    factor_names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """Images in black and white: a threshold, or draws with each pixel's brightness as the chance that it is white."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -22,8 +23,9 @@ def binarized(split: Split, how: Binarize, purpose: str) -> Split:
     (Salakhutdinov and Murray, 2008), by a generator of this purpose alone: the same draw whenever and wherever.
     """
     if isinstance(how, float):
-        return Split(np.where(split.images > how * WHITE, WHITE, 0).astype(np.uint8), split.labels)
-    return Split(drawn(split.images, np.random.default_rng(list(f"binarized {purpose}".encode()))), split.labels)
+        return replace(split, images=np.where(split.images > how * WHITE, WHITE, 0).astype(np.uint8))
+    rng = np.random.default_rng(list(f"binarized {purpose}".encode()))
+    return replace(split, images=drawn(split.images, rng))
 
 
 def drawn(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

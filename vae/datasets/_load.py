@@ -47,6 +47,7 @@ def load(spec: DataSpec) -> Data:
         source=entry.source,
         notices=(*opened.notices, *decoded.notices),
         validation=validation,
+        factor_names=decoded.factor_names,
     )
     return in_black_and_white(data, spec)
 
@@ -79,7 +80,7 @@ def held_out(train: Split, official: Split | None, spec: DataSpec) -> tuple[Spli
         most = None if spec.limit is None else math.ceil(spec.validation * spec.limit)
         return train, _limited(official, most)
     kept, chosen = split_indices(len(train.images), spec.validation, spec.split_seed, train.labels, "validation")
-    return _taken(train, kept), _taken(train, chosen)
+    return train.taken(kept), train.taken(chosen)
 
 
 def fingerprint(spec: DataSpec) -> str:
@@ -215,7 +216,7 @@ def _sides(decoded: Decoded) -> dict[str, Split]:
 
 
 def _resized(split: Split, size: tuple[int, int]) -> Split:
-    return Split(resize_images(split.images, size), split.labels)
+    return replace(split, images=resize_images(split.images, size))
 
 
 def _validate(decoded: Decoded) -> None:
@@ -257,8 +258,4 @@ def _validate_labels(name: str, split: Split, classes: int) -> None:
 
 def _limited(split: Split, limit: int | None) -> Split:
     chosen = subset_indices(len(split.images), split.labels, limit)
-    return split if chosen is None else _taken(split, chosen)
-
-
-def _taken(split: Split, chosen: NDArray[np.int64]) -> Split:
-    return Split(split.images[chosen], None if split.labels is None else split.labels[chosen])
+    return split if chosen is None else split.taken(chosen)
