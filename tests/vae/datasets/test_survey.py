@@ -10,10 +10,10 @@ from vae.errors import DataError, SpecError
 from vae.spec import DataSpec
 
 
-def test_on_an_empty_machine_only_the_digits_are_found() -> None:
+def test_on_an_empty_machine_only_what_needs_no_file_is_found() -> None:
     facts = {found.name: found for found in survey()}
     assert list(facts) == list(DATASETS)
-    assert [name for name, found in facts.items() if found.found] == ["digits"]
+    assert [name for name, found in facts.items() if found.found] == ["digits", "shapes"]
     assert facts["image_folder"].where == "needs data.path"
     assert facts["mnist"].where == "MNIST was found nowhere"
     for found in facts.values():
