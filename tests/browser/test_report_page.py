@@ -113,8 +113,8 @@ def test_page_is_drawn_in_light_and_dark(page: Page, scheme: str) -> None:
 
 def test_the_head_shows_question_answer_and_figure(page: Page) -> None:
     headline = page.locator(".headline").first
-    assert "lowest MSE" in headline.inner_text()
-    assert re.search(r"0\.\d{3,}", headline.inner_text())
+    assert "reconstructs best" in headline.inner_text()
+    assert re.search(r"\d\s(%|nats) (more|less)", headline.inner_text())
     figure = page.locator("header figure")
     assert "latent size" in figure.locator("img").get_attribute("alt")
     box, words = figure.bounding_box(), headline.bounding_box()

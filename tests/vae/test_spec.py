@@ -93,6 +93,7 @@ def plain(spec: RunSpec, checksum: str) -> str:
     del settings["data"]["path"]
     # What came later, left at what was done before, is no part of it.
     del settings["model"]["conditional"], settings["train"]["samples"], settings["posterior"], settings["prior"]
+    del settings["data"]["validation"], settings["data"]["binarize"]
     settings["loss"] = {name: term for name, term in settings["loss"].items() if term["weight"] > 0}
     whole = {"spec": settings, "data": checksum}
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

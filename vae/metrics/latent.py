@@ -60,7 +60,7 @@ def knn_accuracy(outcome: Outcome) -> float | None:
     return float(classifier.score(outcome.z_mean, outcome.labels))
 
 
-@metric("probe_accuracy", "linear probe accuracy", better="higher", order=8, **ASKED)
+@metric("probe_accuracy", "linear probe accuracy", better="higher", order=24, **ASKED)
 def probe_accuracy(outcome: Outcome) -> float | None:
     """Share of test images whose class a logistic regression of z_mean names (Alain and Bengio, 2017).
 
@@ -82,7 +82,7 @@ def probe_accuracy(outcome: Outcome) -> float | None:
     return float(probe.score(outcome.z_mean.astype(np.float64), outcome.labels))
 
 
-@metric("silhouette", "silhouette of the classes", better="higher", digits=3, order=9, **ASKED)
+@metric("silhouette", "silhouette of the classes", better="higher", digits=3, order=25, **ASKED)
 def silhouette(outcome: Outcome) -> float | None:
     """Mean over test images of (b - a) / max(a, b), of z_mean (Rousseeuw, 1987).
 
