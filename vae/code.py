@@ -6,6 +6,7 @@ Each has a hash of its own, so that a new file beside them changes neither, and 
 import ast
 import hashlib
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from vae.terms import TERMS
 __all__ = ["KINDS", "code_of", "core_hash", "git_commit", "is_current", "part_hash", "summed"]
 
 ROOT = Path(__file__).parent
+PARSED, PAUSE = 20, 0.05  # tries of a file's syntax, and seconds between them
 ROOTS = ("vae.training", "vae.evaluation")  # what a trial calls; all that they import is the core
 KINDS: Mapping[str, Registry[Any]] = {
     "dataset": DATASETS,
@@ -129,8 +131,22 @@ def _file(module: str) -> Path:
 @cache
 def _imported(path: Path) -> tuple[str, ...]:
     """Return the modules of this package that a file imports, and the packages that they lie in."""
-    tree = ast.parse(path.read_bytes())
+    tree = _parsed(path.read_bytes())
     return tuple(dict.fromkeys(name for node in _run(tree) for one in _named(node) for name in _with_packages(one)))
+
+
+def _parsed(source: bytes) -> ast.AST:
+    """Return the syntax tree, whatever other threads parse.
+
+    CPython 3.11 counts the depth of all threads' trees together, and gives a SystemError where two are built at once
+    (gh-106905), as while a watcher's thread imports its library; the next try finds its own count again.
+    """
+    for _ in range(PARSED):
+        try:
+            return ast.parse(source)
+        except SystemError:
+            time.sleep(PAUSE)
+    return ast.parse(source)
 
 
 def _run(tree: ast.AST) -> Iterator[ast.AST]:

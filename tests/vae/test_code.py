@@ -1,5 +1,6 @@
 """What a change of the code makes stale: each is made to a copy of the package, and a new process is asked."""
 
+import ast
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import vae
-from vae.code import code_of, git_commit, is_current
+from vae.code import _parsed, code_of, git_commit, is_current
 from vae.spec import RunSpec
 
 SOURCE = Path(str(vae.__file__)).parent
@@ -110,6 +111,20 @@ def test_what_a_change_makes_stale(
     assert told == fresh
     assert [one == other for one, other in zip(before, after, strict=True)] == fresh
     assert [one["vae"] == other["vae"] for one, other in zip(before, after, strict=True)] == fresh
+
+
+def test_a_tree_that_another_thread_spoilt_is_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    parse, spoilt = ast.parse, iter([True, True, False])
+
+    def racing(source: bytes) -> ast.AST:
+        if next(spoilt):
+            raise SystemError("AST constructor recursion depth mismatch (before=48, after=42)")
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", racing)
+    monkeypatch.setattr("vae.code.PAUSE", 0)
+    assert isinstance(_parsed(b"import this"), ast.Module)
+    assert next(spoilt, None) is None
 
 
 def test_a_part_that_is_gone_makes_stale() -> None:
