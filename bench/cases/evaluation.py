@@ -20,6 +20,7 @@ __all__: list[str] = []
 IMAGES, SMALL_IMAGES = 10_000, 250
 EVALUATED = 100  # images of the gate's evaluation
 CLASSES = 10
+FACTORS, FACTOR_VALUES = 5, 8
 
 
 def _untrained(kind: str, dataset: str, n: int) -> "tuple[Trained, Data]":
@@ -27,7 +28,12 @@ def _untrained(kind: str, dataset: str, n: int) -> "tuple[Trained, Data]":
 
     rng, shape = np.random.default_rng(0), SHAPES[dataset]
     train, test = (
-        Split(rng.integers(0, 256, (n, *shape), dtype=np.uint8), rng.integers(0, CLASSES, n)) for _ in range(2)
+        Split(
+            rng.integers(0, 256, (n, *shape), dtype=np.uint8),
+            rng.integers(0, CLASSES, n),
+            rng.integers(0, FACTOR_VALUES, (n, FACTORS)),
+        )
+        for _ in range(2)
     )
     names = tuple(map(str, range(CLASSES)))
     data = Data(dataset, train, test, names, checksum=f"random-{n}-{dataset}", licence="", source="")
