@@ -376,16 +376,17 @@ def rows(page: Page) -> int:
 
 
 def test_rows_of_a_large_table_are_drawn_as_they_are_looked_at(large: Page) -> None:
+    large.bring_to_front()  # of a page behind another, no frame need be drawn, and nothing comes into sight
     assert (count(large), rows(large)) == ("240 of 240 rows", 100)
     assert table(large).get_attribute("aria-rowcount") == "241"
     more = large.locator("#trials .further button")
     assert more.inner_text() == "Show more rows: 100 of 240 are shown"
     more.focus()
     large.keyboard.press("Enter")
-    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length >= 200")
+    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length >= 200", polling=100)
     last = "document.querySelector('#trials tbody tr:last-child')"
     large.evaluate(f"() => {last}.scrollIntoView({{ behavior: 'instant' }})")
-    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length === 240")
+    large.wait_for_function("() => document.querySelectorAll('#trials tbody tr').length === 240", polling=100)
     assert more.is_hidden()
 
 
