@@ -52,41 +52,41 @@ def digits() -> Digits:
     return Digits(real, images[:SAMPLES], labels[:SAMPLES], images[SAMPLES:])
 
 
-def blur(given: Digits, dose: float) -> Images:
+def _blur(given: Digits, dose: float) -> Images:
     """Return images under a Gaussian filter of so many pixels."""
     return np.asarray(gaussian_filter(given.made, (0, dose, dose, 0)), np.float32)
 
 
-def noise(given: Digits, dose: float) -> Images:
+def _noise(given: Digits, dose: float) -> Images:
     """Return images with Gaussian noise of this scale."""
     drawn = np.random.default_rng(0).standard_normal(given.made.shape)
     return np.asarray((given.made + dose * drawn).clip(0, 1), np.float32)
 
 
-def classes_missing(given: Digits, dose: float) -> Images:
+def _classes_missing(given: Digits, dose: float) -> Images:
     """Return images without the first so many classes, as many as before."""
     kept = given.made[given.labels >= dose]
     return kept[np.arange(len(given.made)) % len(kept)]
 
 
-def repeated(given: Digits, dose: float) -> Images:
+def _repeated(given: Digits, dose: float) -> Images:
     """Return images of which this share is repetitions of the others."""
     few = len(given.made) - round(dose * len(given.made))
     return given.made[np.arange(len(given.made)) % few]
 
 
-def memorised(given: Digits, dose: float) -> Images:
+def _memorised(given: Digits, dose: float) -> Images:
     """Return images of which this share is copies of what the model was trained on."""
     copies = round(dose * len(given.made))
     return np.concatenate([given.trained[:copies], given.made[copies:]])
 
 
 DOSES: Mapping[str, tuple[Callable[[Digits, float], Images], tuple[float, ...]]] = {
-    "blur, pixels": (blur, (0.5, 0.7, 1.0, 1.5)),
-    "noise, scale": (noise, (0.1, 0.2, 0.3)),
-    "classes missing": (classes_missing, (2, 4, 6)),
-    "repeated, share": (repeated, (0.4, 0.7, 0.9)),
-    "memorised, share": (memorised, (0.3, 0.6, 1.0)),
+    "blur, pixels": (_blur, (0.5, 0.7, 1.0, 1.5)),
+    "noise, scale": (_noise, (0.1, 0.2, 0.3)),
+    "classes missing": (_classes_missing, (2, 4, 6)),
+    "repeated, share": (_repeated, (0.4, 0.7, 0.9)),
+    "memorised, share": (_memorised, (0.3, 0.6, 1.0)),
 }
 
 
