@@ -6,6 +6,7 @@ again only when pyproject.toml or constraints.txt changes, so that a second run 
 
 import hashlib
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -104,12 +105,13 @@ def tests(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Drop the examples of CONTRIBUTING.md into a copy of the project, and run the whole test suite there."""
     with_project(session, groups=("test", "browser"), extras=("tune", "ray", "mlflow"))
-    folder = Path(session.create_tmp()).resolve() / "copy"
-    session.run("python", "-c", "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)", str(folder))
-    session.run("python", "tests/examples.py", str(folder))
-    session.chdir(folder)
     words = session.posargs or TESTS_AT_ONCE
-    session.run("pytest", *words, env={"PYTHONPATH": str(folder)})
+    # Not below this clone: there git takes the copy for files that are ignored.
+    with tempfile.TemporaryDirectory(prefix="vaebench-examples-") as place:
+        folder = Path(place).resolve() / "copy"
+        session.run("python", "tests/examples.py", str(folder))
+        with session.chdir(folder):
+            session.run("pytest", *words, env={"PYTHONPATH": str(folder)})
 
 
 @nox.session
