@@ -8,12 +8,12 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import Timer, current_thread, main_thread
 from types import FrameType
 from typing import Any, Self
 
@@ -74,7 +74,8 @@ class _Stop:
     """Ctrl-C and `kill` stop a command as long as the block runs.
 
     The first signal is raised, so that what is under way can be put away, and decides the exit code; one that comes
-    later than a moment after it ends the process there and then. What is half-written is swept by the next run.
+    later than a moment after it ends the process there and then. What is half-written is swept by the next run. A
+    finaliser swallows what is raised in it: a signal that came during one comes again.
 
     Attributes:
         code: 128 and the number of the first signal; 0 where none came.
@@ -85,18 +86,29 @@ class _Stop:
         self.code = 0
         self._came = 0.0
         self._before: dict[int, Any] = {}
+        self._hook: Callable[[Any], Any] | None = None
 
     def __enter__(self) -> Self:
         """Listen, but for what the process was started to ignore."""
         if current_thread() is main_thread():
             numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
             self._before = {one: signal.signal(one, self._hear) for one in numbers}
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._again
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave signals to whom they went before."""
         for number, handler in self._before.items():
             signal.signal(number, handler or signal.SIG_DFL)  # none, where a library had set it
+        if self._hook is not None:
+            sys.unraisablehook = self._hook
+
+    def _again(self, swallowed: Any) -> None:
+        if swallowed.exc_type is KeyboardInterrupt and self.code:
+            number, self.code = self.code - 128, 0
+            Timer(0.01, os.kill, (os.getpid(), number)).start()  # once the finaliser is over
+        elif self._hook is not None:
+            self._hook(swallowed)
 
     def _hear(self, number: int, _: FrameType | None) -> None:
         now = time.monotonic()

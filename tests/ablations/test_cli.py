@@ -1,12 +1,15 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from ablations import cli
 from ablations.cli import main
 from ablations.records.lease import hold
 from ablations.records.store import Store
@@ -188,3 +191,19 @@ def test_what_trains_nothing_does_not_import_tensorflow(tmp_path: Path) -> None:
     assert imported(["--help"], tmp_path) == set()
     assert not imported(["plan", "quick"], tmp_path) & SLOW
     assert imported(["plan", "quick"], tmp_path) == set(), "scikit-learn's digits are in the cache by now"
+
+
+def test_an_interrupt_that_a_finaliser_swallows_comes_again() -> None:
+    class Last:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def finalised() -> None:
+        Last()  # Python prints what is raised in its end, and goes on
+        for _ in range(300):
+            time.sleep(0.01)
+
+    with cli._Stop() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            finalised()
+        assert stop.code == 130

@@ -17,7 +17,7 @@ from ablations.runner.trial import failed
 from vae.errors import VaebenchError
 from vae.registry import Registry
 
-__all__ = ["EXECUTORS", "Executor", "live", "refusal", "refused", "unfit"]
+__all__ = ["EXECUTORS", "LISTENING_SECONDS", "Executor", "live", "refusal", "refused", "unfit"]
 
 LAST_LINES = 6  # of what a worker that can't start printed
 
@@ -107,6 +107,10 @@ class _End:
     error: BaseException | None
 
 
+LISTENING_SECONDS = 1.0
+"""A signal that comes just before a wait begins does not end it: no wait is longer without a look at what came."""
+
+
 def live(name: str, work: Callable[[Callable[[T], None]], None], beat: float = 0.0) -> Iterator[list[T]]:
     """Yield what `work` tells while it works; a generator can't yield from inside a callback, so it has a thread.
 
@@ -132,11 +136,12 @@ def live(name: str, work: Callable[[Callable[[T], None]], None], beat: float = 0
         until = time.monotonic() + beat
         with suppress(Empty):
             while end is None and (beat or not items):
-                item = told.get(timeout=max(until - time.monotonic(), 0) if beat else None)
+                item = told.get(timeout=max(until - time.monotonic(), 0) if beat else LISTENING_SECONDS)
                 if isinstance(item, _End):
                     end = item
                 else:
                     items.append(item)
-        yield items
+        if items or beat:
+            yield items
     if end.error is not None:
         raise end.error

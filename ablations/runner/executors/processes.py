@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from ablations.records.status import Status
-from ablations.runner.executors._base import EXECUTORS, Executor, refused, unfit
+from ablations.runner.executors._base import EXECUTORS, LISTENING_SECONDS, Executor, refused, unfit
 from ablations.runner.executors._seats import seats
 from ablations.runner.job import Event, Job, Unread
 from ablations.runner.memory import oom_kills
@@ -230,9 +230,9 @@ def _environment(gpu: str | None) -> dict[str, str]:
     return found
 
 
-def _until_next_deadline(workers: Iterable[_Worker]) -> float | None:
+def _until_next_deadline(workers: Iterable[_Worker]) -> float:
     first = min((worker.deadline for worker in workers if worker.job and not worker.overdue), default=math.inf)
-    return None if math.isinf(first) else max(first - time.monotonic(), 0)
+    return min(max(first - time.monotonic(), 0), LISTENING_SECONDS)
 
 
 def _stop_overdue(workers: Iterable[_Worker]) -> None:

@@ -14,6 +14,7 @@ __all__ = ["Aside"]
 
 MOST = 10_000  # that wait to be told: some megabytes
 ANSWER_SECONDS = 60.0  # for one thing told, at the end; watchers with a limit of their own give up long before
+LISTENING_SECONDS = 1.0  # at most between two looks at what came
 LEAVE_SECONDS = 2.0  # that an interrupt waits for a watcher of this machine
 
 Telling = Callable[[Watcher], None]
@@ -39,7 +40,8 @@ class Aside(Watcher):
         self._told = 0
         self._error: Exception | None = None
         Thread(target=self._work, args=(open_,), name=name, daemon=True).start()
-        self._opened.wait()
+        while not self._opened.wait(LISTENING_SECONDS):  # an interrupt that comes just before a wait does not end it
+            pass
         if self._error is not None:
             raise self._error
 
