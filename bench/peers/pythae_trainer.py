@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bench.peers._contract import Notebook, Task, TrialNotes
 from vae.layers import Conv, ConvTranspose, Crop, Dense, Flatten, Layer, LeakyReLU, Reshape, Shape
+from vae.networks import LayeredNetwork
 from vae.networks.conv import ConvVAE
 
-__all__ = ["build_model", "main"]
+__all__ = ["build_model", "main", "wrapped"]
 
 BATCH = 500
 
@@ -66,12 +67,17 @@ def _sequence(layers: tuple[Layer, ...], given: Shape) -> tuple[Any, Shape]:
 
 def build_model(shape: Shape, latent_dim: int, kl_weight: float) -> Any:
     """Return pythae's model around our convolutional network, mirrored and without normalisation."""
+    return wrapped(ConvVAE(latent_dim=latent_dim), shape, beta=kl_weight / 2)
+
+
+def wrapped(network: LayeredNetwork, shape: Shape, **settings: Any) -> Any:
+    """Return pythae's BetaVAE, of these settings, around a network of ours."""
     from pythae.models import BetaVAE, BetaVAEConfig
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
     from torch import nn
 
-    network = ConvVAE(latent_dim=latent_dim)
+    latent_dim = network.latent_dim
 
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
@@ -93,7 +99,7 @@ def build_model(shape: Shape, latent_dim: int, kl_weight: float) -> Any:
             return ModelOutput(reconstruction=self.layers(z))
 
     height, width, channels = shape
-    config = BetaVAEConfig(input_dim=(channels, height, width), latent_dim=latent_dim, beta=kl_weight / 2)
+    config = BetaVAEConfig(input_dim=(channels, height, width), latent_dim=latent_dim, **settings)
     return BetaVAE(config, encoder=Encoder(), decoder=Decoder())
 
 
