@@ -27,7 +27,7 @@ __all__ = ["main"]
 REFUSED = 2
 FOREIGN = ("MPLBACKEND", "PYTHONWARNINGS")
 STOPPED = "vaebench: stopped. What is finished is kept; the same command goes on from there"
-KINDS_OF_PART = ("network", "posterior", "prior", "term", "metric", "dataset")
+KINDS_OF_PART = ("network", "posterior", "prior", "term", "metric", "features", "dataset")
 PATIENCE_SECONDS = 1.0  # `timeout`, and others who stop a whole group of processes, send a signal twice
 
 

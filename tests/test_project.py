@@ -362,7 +362,7 @@ def test_the_study_of_the_readme_is_one() -> None:
     assert len(study) == 3 * 3 + 3 * 3 * 2 * 3  # dense has no KL term and is excluded with the SSIM term
 
 
-KINDS_OF_PART = ("datasets", "networks", "posteriors", "priors", "terms", "metrics")
+KINDS_OF_PART = ("datasets", "networks", "posteriors", "priors", "terms", "metrics", "features")
 
 
 def test_nothing_in_ablations_names_a_part() -> None:

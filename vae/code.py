@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vae.datasets import DATASETS
+from vae.features import FEATURES
 from vae.metrics import METRICS
 from vae.networks import NETWORKS
 from vae.posteriors import POSTERIORS
@@ -33,6 +34,7 @@ KINDS: Mapping[str, Registry[Any]] = {
     "prior": PRIORS,
     "term": TERMS,
     "metric": METRICS,
+    "features": FEATURES,
 }
 """Kind of part -> its registry."""
 

@@ -340,7 +340,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return not getattr(module.__spec__, "_initializing", False)
 
     def _registering(self) -> Place:
-        """Return the place that is registering, beyond this module and wrappers that stand beside the registry."""
+        """Return the place that is registering, beyond this module and functions of the registry's own package."""
         frame = inspect.currentframe()
         while frame is not None and (_module(frame) == __name__ or self._is_wrapper(frame)):
             frame = frame.f_back
@@ -356,7 +356,9 @@ class Registry(Mapping[str, T], Generic[T]):
         return Place(path, line, module, "code")
 
     def _is_wrapper(self, frame: FrameType) -> bool:
-        return _module(frame) == self._home and frame.f_code.co_name != "<module>"
+        module = _module(frame)
+        beside = module == self._home or module.startswith(f"{self._package}.")
+        return beside and frame.f_code.co_name != "<module>"
 
 
 def _distribution(point: EntryPoint) -> str:

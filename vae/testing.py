@@ -8,7 +8,7 @@ A plugin's parts are checked by `vaebench check my_net.py`, which says in words 
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vae.code import KINDS
-from vae.datasets import DATASETS, Data, DataSpec, Split, load
+from vae.datasets import DATASETS, Data, DataSpec, Split, as_float, load
 from vae.environment import keras_defaults
 from vae.errors import SpecError, VaebenchError, unknown_name
+from vae.features import FEATURES
 from vae.metrics import METRICS, Outcome
 from vae.networks import NETWORKS
 from vae.posteriors import POSTERIORS
@@ -311,6 +312,37 @@ def _points_the_right_way(name: str) -> None:
     )
 
 
+def _space(name: str, data: Data) -> Any:
+    return FEATURES[name].parse({"name": name}, f"features.{name}").fit(data)
+
+
+def _gives_rows(name: str) -> None:
+    data = _data()
+    images, before = as_float(data.test.images, "unit"), as_float(data.test.images, "unit")
+    extract = _space(name, data)
+    found = np.asarray(extract(images))
+    _expect(found.ndim == 2 and len(found) == len(images), f"it gives shape {found.shape} for {len(images)} images")  # noqa: PLR2004
+    _expect(np.isfinite(found).all(), "it gives numbers that are not finite")
+    _expect(np.array_equal(images, before), "it changes the images, which others look at: work on a copy")
+    _expect(np.array_equal(found, extract(images)), "it gives other features for the same images")
+
+
+def _knows_by_itself(name: str) -> None:
+    data = _data()
+    images = as_float(data.test.images, "unit")
+    extract = _space(name, data)
+    whole, part = extract(images), extract(images[:5])
+    _expect(np.allclose(whole[:5], part, rtol=1e-3, atol=1e-4), "the features of an image hang on those beside it")
+
+
+def _learns_of_training(name: str) -> None:
+    data = _data()
+    images = as_float(data.test.images, "unit")
+    other = replace(data, test=Split(data.test.images[::-1] // 2, data.test.labels))
+    same = np.array_equal(_space(name, data)(images), _space(name, other)(images))
+    _expect(same, "its features change with the test images it is fitted beside, or from one fit to the next")
+
+
 def _outcome(noise: float) -> Outcome:
     """Return an outcome of a trained model, whose reconstructions are the images and so much noise."""
     model, spec, data = _usual()
@@ -363,6 +395,11 @@ _CHECKS: Mapping[str, list[tuple[str, Callable[[str], None]]]] = {
         ("it gives a number, or one an image", _measures),
         ("it leaves the outcome alone", _leaves_alone),
         ("it is better where it says so", _points_the_right_way),
+    ],
+    "features": [
+        ("it gives finite numbers, one row an image", _gives_rows),
+        ("it knows an image by itself", _knows_by_itself),
+        ("it learns of training images alone", _learns_of_training),
     ],
     "dataset": [("it loads, and twice the same", _loads)],
 }

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from vae.datasets import DATASETS, Data, Dataset, DataSpec, Decoded, Opened, Split, load
     from vae.errors import DataError, DivergedError, PluginError, SpecError, VaebenchError
     from vae.evaluation import Evaluation, evaluate
+    from vae.features import FEATURES, FeatureSpace
     from vae.metrics import METRICS, Metric, Outcome, metric
+    from vae.metrics.sample_quality import compared_in
     from vae.model import VAE
     from vae.networks import NETWORKS, LayeredNetwork, Network, network
     from vae.plugins import load_plugin
@@ -54,7 +56,9 @@ _HOMES = {
     "vae.datasets": ("DATASETS", "Data", "DataSpec", "Dataset", "Decoded", "Opened", "Split", "load"),
     "vae.errors": ("DataError", "DivergedError", "PluginError", "SpecError", "VaebenchError"),
     "vae.evaluation": ("Evaluation", "evaluate"),
+    "vae.features": ("FEATURES", "FeatureSpace"),
     "vae.metrics": ("METRICS", "Metric", "Outcome", "metric"),
+    "vae.metrics.sample_quality": ("compared_in",),
     "vae.model": ("VAE",),
     "vae.networks": ("NETWORKS", "LayeredNetwork", "Network", "network"),
     "vae.plugins": ("load_plugin",),
@@ -69,6 +73,7 @@ _HOMES = {
 __all__ = [
     "DATASETS",
     "DESIGNS",
+    "FEATURES",
     "METRICS",
     "NETWORKS",
     "POSTERIORS",
@@ -85,6 +90,7 @@ __all__ = [
     "Design",
     "DivergedError",
     "Evaluation",
+    "FeatureSpace",
     "LayeredNetwork",
     "Metric",
     "Network",
@@ -105,6 +111,7 @@ __all__ = [
     "Trained",
     "Trial",
     "VaebenchError",
+    "compared_in",
     "evaluate",
     "frozen",
     "load",

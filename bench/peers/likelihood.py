@@ -24,7 +24,7 @@ from vae.metrics.likelihood import nll_iw
 from vae.networks.dense import DenseVAE
 from vae.spec import RunSpec
 
-__all__ = ["DRAWS", "IMAGES", "NETWORK", "ours", "theirs"]
+__all__ = ["DRAWS", "IMAGES", "NETWORK", "main", "ours", "theirs"]
 
 ROOT = Path(__file__).parents[2]
 NETWORK = DenseVAE(latent_dim=4)

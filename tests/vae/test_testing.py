@@ -11,7 +11,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from vae.code import KINDS
+from vae.datasets import Data
 from vae.errors import SpecError
+from vae.features import FEATURES, Extract, FeatureSpace
 from vae.metrics import METRICS, Metric
 from vae.networks import NETWORKS, network
 from vae.plugins import load_plugin
@@ -80,6 +82,24 @@ class Summed(Term):
         return ops.mean(outputs.reconstruction)
 
 
+class Crowded(FeatureSpace):
+    """Features that hang on the images beside them."""
+
+    name: str = "crowded"
+
+    def fit(self, data: Data) -> Extract:
+        return lambda images: images.mean(axis=(2, 3)) - images.mean()
+
+
+class Peeking(FeatureSpace):
+    """Features that are fitted to the test images."""
+
+    name: str = "peeking"
+
+    def fit(self, data: Data) -> Extract:
+        return lambda images: images.mean(axis=(2, 3)) - np.float32(data.test.images.mean() / 255)
+
+
 @pytest.fixture
 def broken() -> Iterator[None]:
     def wide(shape: Any, latent_dim: int) -> Any:
@@ -99,6 +119,8 @@ def broken() -> Iterator[None]:
         PRIORS.temporarily("unscaled", Unscaled),
         PRIORS.temporarily("moody", Moody),
         TERMS.temporarily("summed", Summed),
+        FEATURES.temporarily("crowded", Crowded),
+        FEATURES.temporarily("peeking", Peeking),
         METRICS.temporarily("wrong", Metric("wrong", "wrong", wrong, better="lower")),
         METRICS.temporarily("spoiling", Metric("spoiling", "spoiling", spoiling)),
     ):
@@ -114,6 +136,8 @@ def broken() -> Iterator[None]:
         ("prior", "moody", "the same generator gives other draws"),
         ("term", "summed", r"it gives shape \(\) for 24 images, expected \(24,\)"),
         ("metric", "wrong", "better = 'lower', but exact reconstructions get -?0 and noisy ones -0"),
+        ("features", "crowded", "the features of an image hang on those beside it"),
+        ("features", "peeking", "its features change with the test images"),
         ("metric", "spoiling", "it changes the outcome's arrays"),
     ],
 )

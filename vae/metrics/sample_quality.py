@@ -45,7 +45,7 @@ def compared_in(space: str, label: str, *, usual: bool = False) -> None:
     that drew from the data would reach. None of a deterministic autoencoder. Columns of different spaces never mix.
 
     Args:
-        space: an entry of `FEATURES`.
+        space: an entry of `FEATURES`; of a plugin, the metrics are the plugin's too.
         label: of the space, in print.
         usual: let a study have Frechet distance, KID, density and coverage, and floors, by the group `generation`.
     """

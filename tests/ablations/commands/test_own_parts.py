@@ -13,7 +13,8 @@ from ablations.cli import main
 from ablations.commands.report import report
 from ablations.records.store import Store
 from ablations.study.study import Study
-from vae.code import KINDS
+from vae.code import KINDS, part_hash
+from vae.metrics import METRICS
 from vae.plugins import forget
 from vae.registry import Registry
 
@@ -74,22 +75,46 @@ def done(say: Say) -> Store:
     return Store(Path("results/mine"))
 
 
-@pytest.mark.parametrize("kind", ["network", "posterior", "prior", "term", "metric", "dataset"])
+@pytest.mark.parametrize("kind", ["network", "posterior", "prior", "term", "metric", "features", "dataset"])
 def test_what_new_writes_is_complete(say: Say, kind: str) -> None:
     out = say("new", kind, "mine")
     assert [line.strip() for line in out.splitlines()[:3]] == ["mine.py", "test_mine.py", "mine.toml"]
     assert "0 broken" in say("check", "mine.py")
     study = Study.load("mine.toml")
     assert len(study) >= 4
-    assert any("mine" in str(trial.spec.settings()) for trial in study.trials()) or "mine" in study.metrics
+    asked = [str(trial.spec.settings()) for trial in study.trials()]
+    assert any("mine" in one for one in (*asked, *study.metrics))
     forget()
     assert "is there already: nothing was written" in say("new", kind, "mine", code=2)
     assert "expected letters, digits and underscores" in say("new", kind, "my-net", code=2)
 
 
-@pytest.mark.parametrize(("kind", "taken"), [("network", "conv"), ("metric", "mse"), ("term", "kl")])
+@pytest.mark.parametrize(
+    ("kind", "taken"), [("network", "conv"), ("metric", "mse"), ("features", "pca"), ("term", "kl")]
+)
 def test_a_taken_name_is_refused(say: Say, kind: str, taken: str) -> None:
     assert f"'{taken}' is there already" in say("new", kind, taken, code=2)
+
+
+def test_columns_of_a_feature_space_of_ones_own_are_its_files(say: Say, tmp_path: Path) -> None:
+    say("new", "features", "mine")
+    say("parts", "--plugin", "mine.py")
+    for name in ("frechet_mine", "frechet_mine_floor", "coverage_mine"):
+        assert METRICS.place(name).door == "plugin"
+        assert METRICS.place(name).path == tmp_path / "mine.py"
+    assert METRICS.place("frechet_pca").door == "built in"
+    shorter = Path("mine.toml").read_text(encoding="utf-8").replace("train.epochs = 5", "train.epochs = 1")
+    Path("mine.toml").write_text(shorter.replace("[0, 1]", "[0]"), encoding="utf-8")
+    say("run", "mine.toml", "--executor", "inline", "--no-pdf")
+    table = pd.read_csv("results/mine/table.csv")
+    assert len(table) == 2
+    assert (table["frechet_mine"] > table["frechet_mine_floor"]).all()
+    store = Store(Path("results/mine"))
+    record = store.read(store.names()[0])
+    assert record
+    assert record.code["parts"]["metric frechet_mine"] == part_hash("metric", "frechet_mine")
+    forget()
+    assert "frechet_mine" not in METRICS
 
 
 def test_every_part_is_listed_with_its_door(say: Say, tmp_path: Path) -> None:
