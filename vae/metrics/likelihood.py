@@ -51,8 +51,10 @@ def elbo(outcome: Outcome) -> Array | None:
     loss was: so models of different KL weights and losses compare. A Bernoulli of grey values is no likelihood (Loaiza-
     Ganem and Cunningham, 2019). None of a deterministic autoencoder.
     """
-    pixels = outcome.log_likelihood(outcome.drawn) if outcome.has_posterior else None
-    return None if pixels is None or outcome.rate is None else np.asarray(pixels - outcome.rate)
+    if not outcome.has_posterior or outcome.rate is None:
+        return None
+    pixels: Array = outcome.once("log p(x|z) of draws", lambda: outcome.log_likelihood(outcome.drawn))
+    return np.asarray(pixels - outcome.rate)
 
 
 @metric("elbo_trained", "ELBO at the loss's noise", unit="nats", better="higher", order=14)
