@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ablations.commands._notices import loaded
+from ablations.commands._notices import chosen_on_test, loaded
 from ablations.commands._shared import DONE
 from ablations.records.store import Store
 from ablations.runner.crew import Crew
@@ -57,6 +57,7 @@ def run(options: Namespace, console: Console) -> int:
     if study.stop and planned.trials:
         share, rungs = share_trained(study.stop, planned.trials), ", ".join(map(str, study.stop.rungs))
         console.print(f"\\[stop]: rungs after epochs {rungs} leave about {share:.0%} of all epochs, and of that time")
+        chosen_on_test(study, "[stop]", console)
     smoke = " --smoke" if options.smoke else ""
     console.print(f"next: vaebench run {escape(shlex.quote(str(options.study)))}{smoke}")
     return DONE

@@ -5,7 +5,7 @@ from argparse import Namespace
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.commands._notices import loaded
+from ablations.commands._notices import chosen_on_test, loaded
 from ablations.commands._shared import checked, performed
 from ablations.records.store import Store
 from ablations.runner.plan import make_plan, no_grid
@@ -28,5 +28,7 @@ def run(options: Namespace, console: Console) -> int:
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {counts}")
     if planned.stale:
         console.print(f"[yellow]{len(planned.stale)} of them were made by older code[/]; --refresh trains them again")
+    if study.stop and planned.missing:
+        chosen_on_test(study, "[stop]", console)
     loaded((trial.spec.data for trial in planned.missing), console)
     return performed(study, options, console, len(planned.missing), run_study)

@@ -5,6 +5,7 @@ from argparse import Namespace
 from rich.console import Console
 from rich.markup import escape
 
+from ablations.commands._notices import chosen_on_test
 from ablations.commands._shared import checked, performed
 from ablations.records.store import Store
 from ablations.runner.plan import make_plan
@@ -31,4 +32,5 @@ def run(options: Namespace, console: Console) -> int:
     seeds = len(study.axes["seed"])
     what = f"{spec.tuner} search for {' and '.join(spec.names)}, {most} with {count(seeds, 'seed')} each"
     console.print(f"study [bold]{escape(clean(study.name))}[/]: {escape(what)}; {count(done, 'trial')} done")
+    chosen_on_test(study, "[tune]", console)
     return performed(study, options, console, (spec.most or 0) * seeds - done, search)

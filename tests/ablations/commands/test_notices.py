@@ -54,3 +54,38 @@ def test_check_says_that_there_are_notices(study: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert "notice: val/ is taken as the test: there is no other" in lines
     assert any(line.startswith("image_folder can be read, but look at the notices above") for line in lines)
+
+
+CHOSEN = """
+[fixed]
+dataset = "digits"
+data.limit = 64
+data.test_limit = 32
+model = "dense_vae"
+hidden_units = [8]
+epochs = 2
+[axes]
+latent_dim = [2, 3]
+[stop]
+rungs = [1]
+[tune]
+tuner = "random"
+trials = 1
+"""
+ON_TEST = "chooses on the test images, whose numbers are reported"
+
+
+@pytest.mark.parametrize("way", ["[stop]", "[tune]"])
+def test_a_choice_on_test_images_is_told_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = {"[stop]": "plan", "[tune]": "tune"}[way]
+    monkeypatch.setattr("ablations.commands.tune.performed", lambda *_: 0)
+    file = tmp_path / "mine.toml"
+    file.write_text(CHOSEN)
+    assert main([command, str(file)]) == 0
+    assert f"{way} {ON_TEST}" in capsys.readouterr().out
+    file.write_text(CHOSEN.replace("[axes]", "data.validation = 0.25\n[axes]"))
+    assert main([command, str(file)]) == 0
+    assert ON_TEST not in capsys.readouterr().out
