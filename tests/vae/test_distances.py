@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prdc import compute_prdc
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
@@ -62,6 +63,12 @@ def test_kernel_distance_of_one_distribution_is_nought_within_its_error() -> Non
         ratios.append(value / error)
     assert abs(np.mean(ratios)) < 0.6
     assert np.mean(np.abs(ratios) > 2.26) < 0.2, "Student's t of 9 degrees of freedom"
+
+
+@pytest.mark.parametrize("k", [3, 5, 10])
+def test_neighbourhoods_are_those_of_their_authors_package(k: int) -> None:
+    expected = compute_prdc(REAL, MADE, nearest_k=k)
+    assert neighbourhoods(REAL, MADE, k)._asdict() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("k", [3, 5])

@@ -74,7 +74,8 @@ def test_codes_of_another_size_are_refused(trained: Trained) -> None:
 def test_what_a_model_makes_is_decoded_from_where_it_says(trained: Trained, data: Data) -> None:
     model, images = trained.model, data.test.images
     mean = model.encode(images)[0]
-    np.testing.assert_array_equal(model.reconstruct(images[:5]), model.decode(mean[:5]))
+    # A batch of another size is summed in another order: on some processors the last bit differs.
+    np.testing.assert_allclose(model.reconstruct(images[:5]), model.decode(mean[:5]), atol=1e-6)
     noise = np.random.default_rng(4).standard_normal((6, 3), dtype=np.float32)
     np.testing.assert_array_equal(model.sample(6, seed=4), model.decode(noise))
     way = model.interpolate(images[0], images[1], steps=4)
