@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.peers._environments import Environment, prepare
+from bench.peers._environments import prepare
 from vae.datasets import load
 from vae.errors import VaebenchError
 from vae.metrics import METRICS, Outcome
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=IMAGES, help=f"of the test split (default: {IMAGES})")
     parser.add_argument("--environments", type=Path, default=Path(".nox/peers"), help="where pythae's is made")
     options = parser.parse_args(arguments)
-    place: Environment = prepare(options.environments.resolve() / "pythae")
+    place = prepare(options.environments.resolve() / "pythae")
     if place.python is None:
         raise VaebenchError(f"pythae can't be had here: {place.reason}")
     mine, arrays = ours(options.draws, options.images)

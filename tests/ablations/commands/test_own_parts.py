@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.cli import main
+from ablations.cli import KINDS_OF_PART, main
 from ablations.commands.report import report
 from ablations.records.store import Store
 from ablations.study.study import Study
@@ -75,7 +75,11 @@ def done(say: Say) -> Store:
     return Store(Path("results/mine"))
 
 
-@pytest.mark.parametrize("kind", ["network", "posterior", "prior", "term", "metric", "features", "dataset"])
+def test_every_kind_can_be_asked_for() -> None:
+    assert {*KINDS_OF_PART} == {*KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_new_writes_is_complete(say: Say, kind: str) -> None:
     out = say("new", kind, "mine")
     assert [line.strip() for line in out.splitlines()[:3]] == ["mine.py", "test_mine.py", "mine.toml"]
